@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What is on the wire between a MAAR, its mobile nodes and its peers, as far as smoltcp's `wire`
+//! module lacks it, and what a packet buffer is. No I/O, no clock.
+//!
+//! Two levels, as in smoltcp: a *view* checks lengths once and then reads fields in place (packet
+//! path); a *repr* is a value that can only be built valid (control path).
+
+pub mod addr;
+pub mod buf;
+pub mod eth;
+pub mod ip6;
+pub mod mh;
+pub mod nd;
+pub mod time;
