@@ -13,7 +13,8 @@ pub struct Mac(pub [u8; 6]);
 pub const ROUTER_MAC: Mac = Mac([0x00, 0x00, 0x5e, 0x00, 0x52, 0x13]);
 
 /// The link-local address of every MAAR on its access ports: fe80::200:5eff:fe00:5213.
-pub const ROUTER_LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x0200, 0x5eff, 0xfe00, 0x5213);
+pub const ROUTER_LINK_LOCAL: Ipv6Addr =
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0x0200, 0x5eff, 0xfe00, 0x5213);
 
 impl Mac {
     /// Neither group bit nor all zero: a single station's address.

@@ -109,13 +109,27 @@ pub struct Upper {
 }
 
 /// Writes a fixed header into `at[..40]`.
-pub fn write_header(at: &mut [u8], src: Ipv6Addr, dst: Ipv6Addr, next_header: u8, hop_limit: u8, payload_len: u16) {
+pub fn write_header(
+    at: &mut [u8],
+    src: Ipv6Addr,
+    dst: Ipv6Addr,
+    next_header: u8,
+    hop_limit: u8,
+    payload_len: u16,
+) {
     let _ = (at, src, dst, next_header, hop_limit, payload_len);
     todo!()
 }
 
 /// An Ethernet frame with one IPv6 packet: headers around `payload`.
-pub fn frame(eth: [u8; 14], src: Ipv6Addr, dst: Ipv6Addr, next_header: u8, hop_limit: u8, payload: &[u8]) -> Vec<u8> {
+pub fn frame(
+    eth: [u8; 14],
+    src: Ipv6Addr,
+    dst: Ipv6Addr,
+    next_header: u8,
+    hop_limit: u8,
+    payload: &[u8],
+) -> Vec<u8> {
     let _ = (eth, src, dst, next_header, hop_limit, payload);
     todo!()
 }

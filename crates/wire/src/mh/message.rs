@@ -175,7 +175,12 @@ pub enum Message {
     BindingError(u8),
 }
 
-pub(super) fn encode(message: &Message, src: Ipv6Addr, dst: Ipv6Addr, seal: Option<Seal<'_>>) -> Vec<u8> {
+pub(super) fn encode(
+    message: &Message,
+    src: Ipv6Addr,
+    dst: Ipv6Addr,
+    seal: Option<Seal<'_>>,
+) -> Vec<u8> {
     let _ = (message, src, dst, seal);
     todo!()
 }

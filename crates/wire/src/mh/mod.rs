@@ -9,7 +9,9 @@ mod message;
 mod options;
 mod view;
 
-pub use message::{AskGroup, CnPlace, Ddba, Ddbu, Heartbeat, Message, Sdba, Sdbu, Serving, Status, TellGroup};
+pub use message::{
+    AskGroup, CnPlace, Ddba, Ddbu, Heartbeat, Message, Sdba, Sdbu, Serving, Status, TellGroup,
+};
 pub use view::{Malformed, MhView, ParseError, Refusal};
 
 use crate::time::MesgId;

@@ -105,7 +105,12 @@ pub enum Icmp6<'a> {
 }
 
 /// Reads the ICMPv6 message `icmp` (type field on) that came from `src` to `dst` with `hop_limit`.
-pub fn parse(src: Ipv6Addr, dst: Ipv6Addr, hop_limit: u8, icmp: &[u8]) -> Result<Icmp6<'_>, NdError> {
+pub fn parse(
+    src: Ipv6Addr,
+    dst: Ipv6Addr,
+    hop_limit: u8,
+    icmp: &[u8],
+) -> Result<Icmp6<'_>, NdError> {
     let _ = (src, dst, hop_limit, icmp);
     todo!()
 }
@@ -142,7 +147,14 @@ pub fn echo_reply(body: &[u8], src: Ipv6Addr, dst: Ipv6Addr) -> Vec<u8> {
 
 /// The octets of an ICMPv6 error that quotes as much of `packet` as fits into 1280 octets in all (RFC 4443 §3).
 /// `None` when RFC 4443 §2.4 (e) forbids one: about an ICMPv6 error, to or from multicast or `::`, link-local scope.
-pub fn icmp_error(kind: u8, code: u8, value: u32, packet: &[u8], src: Ipv6Addr, dst: Ipv6Addr) -> Option<Vec<u8>> {
+pub fn icmp_error(
+    kind: u8,
+    code: u8,
+    value: u32,
+    packet: &[u8],
+    src: Ipv6Addr,
+    dst: Ipv6Addr,
+) -> Option<Vec<u8>> {
     let _ = (kind, code, value, packet, src, dst);
     todo!()
 }

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the slow path tells a worker, over one SPSC ring each, applied between bursts.
+
+use crate::fib::Fib;
+use crate::verdict::Verdict;
+use std::sync::Arc;
+
+/// One change.
+#[derive(Clone, Debug)]
+pub enum Update {
+    /// To the worker that owns the key's shard.
+    Bind {
+        /// A /64 or a station key.
+        key: u64,
+        /// Replaces what was there.
+        verdict: Verdict,
+    },
+    /// To the worker that owns the key's shard.
+    Unbind {
+        /// A /64 or a station key.
+        key: u64,
+    },
+    /// To every worker. The old snapshot goes back over the punt ring, so that no worker frees memory.
+    Fib(Arc<Fib>),
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! AA-Request, AA-Answer, Session-Termination as typed values.
+
+use std::net::Ipv6Addr;
+
+/// Who speaks: Diameter identity and realm.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// Origin-Host.
+    pub host: String,
+    /// Origin-Realm.
+    pub realm: String,
+}
+
+/// AA-Request (265), AUTHORIZE_ONLY.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AaRequest {
+    /// `<origin-host>;<boot time>;<counter>;<user>`.
+    pub session_id: String,
+    /// Destination-Realm.
+    pub destination_realm: String,
+    /// User-Name: the MN-ID.
+    pub user_name: String,
+    /// Calling-Station-Id, "02-00-00-00-00-0A".
+    pub calling_station_id: Option<String>,
+    /// MIP6-Agent-Info / MIP-Home-Agent-Address: the asking MAAR.
+    pub maar: Ipv6Addr,
+    /// MIP-Timestamp, RFC 5213 form.
+    pub attach_time: Option<u64>,
+}
+
+/// AA-Answer (265).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AaAnswer {
+    /// Result-Code; 2001 is success.
+    pub result_code: u32,
+    /// Session-Id, absent in some errors.
+    pub session_id: Option<String>,
+    /// The previous MAAR, `::` = first attachment. `None` in a success is an error, never "first attachment".
+    pub previous: Option<Ipv6Addr>,
+    /// MIP-Timestamp.
+    pub attach_time: Option<u64>,
+    /// Mobile-Node-Identifier (506).
+    pub mn_id: Option<String>,
+    /// Session-Timeout, seconds.
+    pub session_timeout: Option<u32>,
+}
+
+/// Session-Termination-Request (275).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StRequest {
+    /// Of the attachment's AAR.
+    pub session_id: String,
+    /// Destination-Realm.
+    pub destination_realm: String,
+    /// User-Name.
+    pub user_name: String,
+    /// Termination-Cause: 1 DIAMETER_LOGOUT, 5 DIAMETER_LINK_BROKEN.
+    pub cause: u32,
+}

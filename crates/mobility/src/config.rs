@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What one MAAR is told at start.
+
+use hashbrown::HashMap;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::addr::{Mac, Nai};
+use wire::mh::Key;
+
+/// An IPv6 prefix: address (host bits zero) and length.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Prefix {
+    /// Network address.
+    pub addr: Ipv6Addr,
+    /// 0 to 128.
+    pub len: u8,
+}
+
+impl Prefix {
+    /// Whether `addr` lies in it.
+    pub fn contains(&self, addr: Ipv6Addr) -> bool {
+        let shift = 128 - u32::from(self.len);
+        shift == 128 || (self.addr.to_bits() ^ addr.to_bits()) >> shift == 0
+    }
+}
+
+/// The configuration of a [`crate::Maar`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// This MAAR's core address.
+    pub address: Ipv6Addr,
+    /// /64s are leased from here; /32 to /56.
+    pub pool: Prefix,
+    /// The other MAARs.
+    pub peers: Vec<Peer>,
+    /// Prefix -> MAAR, own pool included.
+    pub anchors: Vec<(Prefix, Ipv6Addr)>,
+    /// Core /64s, never bound.
+    pub core_prefixes: Vec<Prefix>,
+    /// Access ports where only L2 attach events attach (`attach: event`, R-03); R-21 and RS attach nothing there.
+    pub event_only_ports: Vec<crate::PortId>,
+    /// Realm of made-up MN-IDs (R-03 source 4).
+    pub realm: String,
+    /// R-03 source 3.
+    pub static_ids: HashMap<Mac, Nai>,
+    /// take the RS option's NAI.
+    pub trust_rs_mnid: bool,
+    /// MTU option of the RA.
+    pub ra_mtu: u32,
+    /// RDNSS of the RA.
+    pub rdnss: Vec<Ipv6Addr>,
+    /// Timers (protocol.md 4.4).
+    pub timers: Timers,
+    /// Seeds random starts (sequence numbers, jitter), so that a run replays.
+    pub seed: u64,
+    /// Attach times and restart counters begin above this.
+    pub boot: u64,
+}
+
+/// A peer MAAR.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its core address.
+    pub address: Ipv6Addr,
+    /// Keys valid at once, the first is used for sending; empty is `auth none`.
+    pub keys: Vec<Key>,
+}
+
+/// Timers and constants that are knobs. `Default` is the table of protocol.md 4.4.
+#[derive(Clone, Debug)]
+pub struct Timers {
+    /// `None`: adaptive; `Some`: fixed first repeat.
+    pub initial_bindack: Option<Duration>,
+    /// 92 s.
+    pub hold: Duration,
+    /// 600 s asked, 900 s granted at most.
+    pub binding: Duration,
+    /// Session idle, 300 s.
+    pub session_idle: Duration,
+    /// T_DETACH, 600 s.
+    pub detach: Duration,
+    /// Unsolicited RA, 600 s.
+    pub ra_interval: Duration,
+    /// 10 s until an MN is settled.
+    pub settle: Duration,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Timers {
+            initial_bindack: None,
+            hold: Duration::from_secs(92),
+            binding: Duration::from_secs(600),
+            session_idle: Duration::from_secs(300),
+            detach: Duration::from_secs(600),
+            ra_interval: Duration::from_secs(600),
+            settle: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a router's control side is told at start.
+
+use dataplane::fib::PortInfo;
+use diameter::nasreq::Identity;
+use mobility::config::Prefix;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// The configuration of a [`crate::Router`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Instance name.
+    pub name: String,
+    /// The protocol's part.
+    pub mobility: mobility::Config,
+    /// By `PortId`, MACs as the devices report them.
+    pub ports: Vec<PortInfo>,
+    /// Core links: the prefix on the link and the port.
+    pub core_links: Vec<(Prefix, dataplane::PortId)>,
+    /// Static routes by next hop (an address on a core link).
+    pub routes: Vec<(Prefix, Ipv6Addr)>,
+    /// Outer hop limit.
+    pub tunnel_hop_limit: u8,
+    /// The AAA servers.
+    pub aaa: Aaa,
+    /// Workers: updates go to the ring `shard_of(key)`.
+    pub workers: usize,
+}
+
+/// The AAA's part.
+#[derive(Clone, Debug)]
+pub struct Aaa {
+    /// Own Diameter identity.
+    pub identity: Identity,
+    /// Destination-Realm.
+    pub realm: String,
+    /// Server.
+    pub server: SocketAddr,
+    /// Local address of the connection, announced in CER.
+    pub host_ip: IpAddr,
+    /// Origin-State-Id.
+    pub state_id: u32,
+}
