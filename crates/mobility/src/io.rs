@@ -202,6 +202,8 @@ pub enum Event {
         attachment: u64,
         /// 1 to 8.
         step: u8,
+        /// Step 1: what showed the MN here, `rs`, `l2` or `frame`; else empty.
+        via: &'static str,
         /// The other end, where there is one.
         with: Option<Ipv6Addr>,
     },
