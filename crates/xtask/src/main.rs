@@ -1,1 +1,117 @@
-fn main() {}
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The README's commands: `cargo xtask demo`, `cargo xtask test`. They install what is missing, build, run.
+//! It depends on next to nothing, because it is built before anything is installed.
+
+mod apt;
+mod run;
+
+use clap::{Parser, Subcommand};
+use run::{Failed, Steps, cargo, program};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, tests and shows romip on one machine")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Plays the draft's Figure 1 and Figure 2 with real routers and Linux hosts (root; about a minute once built)
+    Demo {
+        /// Where report.json and the captures go
+        #[arg(long, value_name = "DIR", default_value = "demo-out")]
+        out: PathBuf,
+    },
+    /// Formatting, lints and every test, the lab included (root)
+    Test,
+    /// What needs no root: formatting, lints, and the tests of the crates that run without DPDK
+    Check,
+}
+
+fn main() -> ExitCode {
+    let result = match Args::parse().task {
+        Task::Demo { out } => demo(out),
+        Task::Test => test(),
+        Task::Check => check(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(why)) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo(out: PathBuf) -> Result<(), Failed> {
+    // `cargo xtask` may be called from a subdirectory; the user's relative path is relative to that.
+    let out =
+        std::path::absolute(&out).map_err(|e| Failed(format!("--out {}: {e}", out.display())))?;
+    let mut steps = Steps::new(3);
+    steps.next("what apt has to bring");
+    apt::install(&[apt::BUILD, apt::LAB])?;
+    steps.next("build maard, aaad and romip (release)");
+    cargo(&["build", "--release", "-p", "maard", "-p", "aaad", "-p", "romip"])?;
+    steps.next("Figure 1 and Figure 2");
+    needs_root("the lab makes network namespaces")?;
+    program(
+        run::target_dir().join("release/romip"),
+        &["lab", "figure1", "--out", &out.to_string_lossy()],
+    )
+}
+
+fn test() -> Result<(), Failed> {
+    let mut steps = Steps::new(6);
+    steps.next("what apt has to bring");
+    apt::install(&[apt::BUILD, apt::LAB])?;
+    steps.next("formatting");
+    cargo(&["fmt", "--all", "--check"])?;
+    steps.next("lints");
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    steps.next("build the programs the tests start");
+    needs_root("tests use DPDK ports and network namespaces")?;
+    cargo(&["build", "--workspace", "--bins", "--profile", "test"])?;
+    steps.next("every test but the lab");
+    cargo(&["test", "--workspace", "--exclude", "lab"])?;
+    // Alone on the machine: it judges handovers by the millisecond.
+    steps.next("the lab");
+    cargo(&["test", "-p", "lab"])
+}
+
+fn check() -> Result<(), Failed> {
+    let mut steps = Steps::new(3);
+    steps.next("formatting");
+    cargo(&["fmt", "--all", "--check"])?;
+    steps.next("lints");
+    cargo(&["clippy", "--all-targets", "--", "-D", "warnings"])?;
+    steps.next("tests that need neither DPDK nor root");
+    cargo(&[
+        "test",
+        "-p",
+        "wire",
+        "-p",
+        "mobility",
+        "-p",
+        "diameter",
+        "-p",
+        "dataplane",
+        "-p",
+        "slowpath",
+        "-p",
+        "aaad",
+    ])
+}
+
+fn needs_root(why: &str) -> Result<(), Failed> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let root =
+        status.lines().any(|l| l.starts_with("Uid:") && l.split_whitespace().nth(2) == Some("0"));
+    if root {
+        Ok(())
+    } else {
+        Err(Failed(format!("{why}: run this as root, for example `sudo -E cargo xtask ...`")))
+    }
+}
