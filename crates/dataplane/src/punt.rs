@@ -51,6 +51,10 @@ pub enum PuntReason {
     NoRoute,
     /// No anchor known: ICMPv6 1/5.
     NoAnchor,
+    /// Larger than the MTU of the port it would leave by, untunnelled: ICMPv6 2/0 with that MTU.
+    TooBig,
+    /// Larger than the tunnel's MTU: ICMPv6 2/0 with max(1280, core port's MTU - 40).
+    TunnelTooBig,
     /// The next hop, on-link host or peer is to be resolved; the frame itself is dropped by the slow path.
     Unresolved,
 }
