@@ -27,6 +27,14 @@ pub struct Config {
     pub workers: usize,
 }
 
+impl Config {
+    /// The snapshot the workers start with: nothing on the core links is resolved yet. `PeerId` is the place in
+    /// `mobility.peers`.
+    pub fn first_fib(&self) -> std::sync::Arc<dataplane::fib::Fib> {
+        todo!()
+    }
+}
+
 /// The AAA's part.
 #[derive(Clone, Debug)]
 pub struct Aaa {

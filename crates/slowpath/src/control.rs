@@ -38,13 +38,18 @@ pub enum Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Table {
-    /// MN records: mn_id, mac, port, state, hoa, lease, attach_time, link_local.
+    /// MN records by MN-ID: mn_id, mac, port, state, hoa (the address assigned here), lease, attach_time_us (since
+    /// 1970), link_local. What is not known is null.
     Mns,
-    /// Both lists: list (external, internal), hoa, coa or maar, state, source, expires_s, mn_id.
+    /// Both lists by HoA: list (`external`, `internal`), hoa, coa (external) or maar (internal), mn_id (external),
+    /// state (external: `Tentative`, `Active`; internal: `fresh`, `stale`), source (internal), expires_s (internal).
+    /// What does not apply is null.
     Bindings,
-    /// name, value; the slow path's here, maard adds the workers'.
+    /// name, value, by name: the slow path's; maard adds the workers'.
     Counters,
-    /// mn_id, attachment, previous, status, steps [{n, name, t_us, with}].
+    /// The last 1,000, oldest first: mn_id, attachment, via (`rs`, `l2`, `frame`), previous, status (null: no sDBA
+    /// came), done, started_us (step 1, since 1970), steps [{n (1 to 8), name (`RS`, `AAR`, ...), t_us (after step
+    /// 1), with (address or null)}] in the order they happened.
     Handovers,
 }
 
