@@ -22,4 +22,7 @@ pub enum Update {
     },
     /// To every worker. The old snapshot goes back over the punt ring, so that no worker frees memory.
     Fib(Arc<Fib>),
+    /// To every worker, every 30 s: forget which sessions were reported, so that those still in use are
+    /// reported again.
+    ForgetSamples,
 }
