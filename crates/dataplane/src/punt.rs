@@ -57,7 +57,4 @@ pub enum PuntReason {
     TunnelTooBig,
     /// The next hop, on-link host or peer is to be resolved; the frame itself is dropped by the slow path.
     Unresolved,
-    /// Longer than the way out takes: ICMPv6 Packet Too Big. By a tunnel that is the core port's MTU - 40, at
-    /// least 1280; else the out port's MTU.
-    TooBig,
 }
