@@ -11,16 +11,38 @@ use std::net::Ipv6Addr;
 #[derive(Debug)]
 pub enum Input<'a> {
     /// A worker punted a frame.
-    Frame { port: PortId, reason: PuntReason, frame: &'a [u8] },
+    Frame {
+        /// It came in here.
+        port: PortId,
+        /// Why.
+        reason: PuntReason,
+        /// From the Ethernet header on.
+        frame: &'a [u8],
+    },
     /// A worker's session sample.
-    Session { hoa: Ipv6Addr, cn: Ipv6Addr },
+    Session {
+        /// HoA of an MN attached here.
+        hoa: Ipv6Addr,
+        /// The other address.
+        cn: Ipv6Addr,
+    },
     /// The AAA connection.
     Aaa(diameter::peer::ClientInput<'a>),
     /// A port's link came up or went down; up also at start.
-    Link { port: PortId, up: bool },
-    /// An operator or an access point asks; `id` comes back with the answer.
-    Control { id: u64, request: Request },
-    /// A planned stop: DPR, then [`Output::Stopped`].
+    Link {
+        /// Which port.
+        port: PortId,
+        /// Up.
+        up: bool,
+    },
+    /// An operator or an access point asks.
+    Control {
+        /// Comes back with the answer.
+        id: u64,
+        /// What.
+        request: Request,
+    },
+    /// A planned stop: DPR, then [`Output::Stopped`], within a second.
     Stop,
     /// The deadline is reached.
     Timeout,
@@ -30,7 +52,12 @@ pub enum Input<'a> {
 #[derive(Debug)]
 pub enum Output {
     /// Send a frame.
-    Frame { port: PortId, frame: Vec<u8> },
+    Frame {
+        /// By this port.
+        port: PortId,
+        /// From the Ethernet header on; shorter than 60 octets where the content is.
+        frame: Vec<u8>,
+    },
     /// Open the AAA's TCP connection.
     AaaConnect,
     /// Send octets to the AAA.
@@ -38,11 +65,26 @@ pub enum Output {
     /// Close the AAA's TCP connection.
     AaaClose,
     /// For the worker's update ring.
-    Update { worker: WorkerId, update: Update },
-    /// The answer to [`Input::Control`] `id`.
-    Control { id: u64, response: Response },
-    /// A log line.
-    Log { level: log::Level, line: String },
+    Update {
+        /// Whose ring.
+        worker: WorkerId,
+        /// The change.
+        update: Update,
+    },
+    /// The answer to [`Input::Control`].
+    Control {
+        /// Of the question.
+        id: u64,
+        /// The answer.
+        response: Response,
+    },
+    /// A log line; printable ASCII without a line end.
+    Log {
+        /// Its level.
+        level: log::Level,
+        /// The line.
+        line: String,
+    },
     /// The stop is complete.
     Stopped,
 }

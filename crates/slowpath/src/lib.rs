@@ -2,10 +2,24 @@
 //! One whole control side, sans-IO: frames and AAA octets in; frames, AAA octets and table updates out.
 //! Read first: [`router`] (decode, ask `mobility`, encode), then `install` (list change -> table update).
 
+mod aaa;
+mod bucket;
 pub mod config;
 pub mod control;
+mod counters;
+mod effects;
+mod fib;
+mod frames;
+mod handovers;
+mod icmp;
+mod install;
 pub mod io;
+mod mld;
+mod nd;
+mod neighbors;
+mod orders;
 pub mod router;
+mod show;
 
 pub use config::Config;
 pub use io::{Input, Output};

@@ -1,11 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Decode, ask, encode.
+//! Decode, ask, encode: what comes in goes to the part that knows, what is decided goes out in that order.
+//! Read first: [`Router::handle`]; then `nd` (RS, NS, NA), then `install` (list change -> table update).
 
-use crate::{Config, Input, Output};
-use dataplane::fib::Fib;
+use crate::aaa::Aaa;
+use crate::effects::Effects;
+use crate::frames::{self, ND_HOP_LIMIT, Received};
+use crate::handovers::Handovers;
+use crate::icmp::{Error, Icmp};
+use crate::install::Install;
+use crate::mld::Mld;
+use crate::neighbors::Neighbors;
+use crate::{Config, Input, Output, fib};
+use dataplane::PortId;
+use dataplane::fib::{Fib, Role};
+use dataplane::punt::PuntReason;
 use dataplane::table::Table;
+use mobility::{Event, Maar, StationState};
+use std::net::Ipv6Addr;
 use std::sync::Arc;
+use std::time::Duration;
+use wire::addr::{Mac, ROUTER_LINK_LOCAL};
+use wire::ip6;
+use wire::mh;
+use wire::nd::{self, Icmp6};
 use wire::time::{Instant, Now};
+
+/// R-09: how often workers forget what they sampled.
+const FORGET_SAMPLES: Duration = Duration::from_secs(30);
+/// Octets of a tunnel's outer header, and the least MTU of a tunnel (R-29).
+const TUNNEL_OVERHEAD: u16 = 40;
+const MIN_MTU: u16 = 1280;
 
 /// One router's control side.
 ///
@@ -16,18 +40,43 @@ use wire::time::{Instant, Now};
 /// ```
 #[derive(Debug)]
 pub struct Router {
-    config: Config,
-    table: Table,
+    pub(crate) config: Config,
+    pub(crate) maar: Maar,
+    pub(crate) aaa: Aaa,
+    pub(crate) install: Install,
+    pub(crate) neighbors: Neighbors,
+    pub(crate) mld: Mld,
+    pub(crate) icmp: Icmp,
+    pub(crate) handovers: Handovers,
+    pub(crate) fx: Effects,
     fib: Arc<Fib>,
+    forget_at: Instant,
+    /// Ports on which our own MAC came back (R-08), each told once.
+    pub(crate) own_mac_told: Vec<PortId>,
 }
 
 impl Router {
     /// A router whose workers run with [`Config::first_fib`]; its first outputs open the AAA connection. `table` is
     /// only asked which shard, and so which worker's update ring, owns a key.
     pub fn new(config: Config, table: Table, now: Now) -> Router {
-        let _ = now;
-        let fib = config.first_fib();
-        Router { config, table, fib }
+        let neighbors = Neighbors::new(&config);
+        let mut router = Router {
+            maar: Maar::new(config.mobility.clone()),
+            aaa: Aaa::new(&config, now),
+            install: Install::new(&config, table),
+            mld: Mld::new(&config),
+            icmp: Icmp::new(config.mobility.address),
+            handovers: Handovers::default(),
+            fx: Effects::new(),
+            fib: fib::build(&config, &neighbors),
+            forget_at: now.mono + FORGET_SAMPLES,
+            own_mac_told: Vec::new(),
+            neighbors,
+            config,
+        };
+        router.fx.at(now);
+        router.settle(now);
+        router
     }
 
     /// The newest snapshot: what every worker has been, or is about to be, told.
@@ -37,23 +86,235 @@ impl Router {
 
     /// The slow path's own counters, by name in alphabetical order.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let _ = (&self.config, &self.table);
-        std::iter::empty()
+        self.fx.counters().iter()
     }
 
     /// Takes one input. Poll the outputs afterwards.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
-        let _ = (now, input);
-        todo!()
+        self.fx.at(now);
+        match input {
+            Input::Frame { port, reason, frame } => self.frame(now, port, reason, frame),
+            Input::Session { hoa, cn } => {
+                self.maar.handle(now, mobility::Input::Session { hoa, cn });
+            }
+            Input::Aaa(input) => self.aaa.handle(now, input),
+            Input::Link { port, up } => self.link(now, port, up),
+            Input::Control { id, request } => return self.control(now, id, request),
+            Input::Stop => self.aaa.shutdown(now),
+            Input::Timeout => self.timeout(now),
+        }
+        self.settle(now);
     }
 
     /// The next effect, until `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
-        todo!()
+        self.fx.pop()
     }
 
     /// When to call `handle` with [`Input::Timeout`].
     pub fn deadline(&self) -> Option<Instant> {
-        todo!()
+        [
+            Some(self.forget_at),
+            self.maar.deadline(),
+            self.aaa.deadline(),
+            self.neighbors.deadline(),
+            self.mld.deadline(),
+            self.handovers.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn timeout(&mut self, now: Now) {
+        if self.maar.deadline().is_some_and(|at| at <= now.mono) {
+            self.maar.handle(now, mobility::Input::Timeout);
+        }
+        self.aaa.tick(now, &mut self.fx);
+        self.neighbors.tick(now.mono, &mut self.fx);
+        self.mld.tick(now.mono, &mut self.fx);
+        self.handovers.tick(now.mono, &mut self.fx);
+        if self.forget_at <= now.mono {
+            self.forget_at = now.mono + FORGET_SAMPLES;
+            self.install.forget_samples(&mut self.fx);
+        }
+    }
+
+    fn link(&mut self, now: Now, port: PortId, up: bool) {
+        self.fx.count(if up { "link_up" } else { "link_down" });
+        self.fx.info(format!("port {port}: link {}", if up { "up" } else { "down" }));
+        self.mld.link(now.mono, port, up, &mut self.fx);
+        self.neighbors.link(now.mono, port, up);
+        self.neighbors.tick(now.mono, &mut self.fx);
+    }
+
+    fn frame(&mut self, now: Now, port: PortId, reason: PuntReason, frame: &[u8]) {
+        let Some(&info) = self.config.ports.get(usize::from(port)) else {
+            return self.fx.count("frame_malformed");
+        };
+        let Some(received) = Received::parse(port, info, frame) else {
+            return self.fx.count("frame_malformed");
+        };
+        match reason {
+            PuntReason::NeighborDiscovery => self.neighbor_discovery(now, &received),
+            PuntReason::UnknownStation => self.station_frame(now, &received),
+            PuntReason::OwnIcmp => self.own_icmp(&received),
+            PuntReason::MobilityHeader => self.mobility_header(now, &received),
+            PuntReason::Unresolved => self.unresolved(now, &received),
+            PuntReason::SourceFailed if self.install.in_exchange(received.eth.src) => {
+                self.fx.count("source_pending");
+            }
+            PuntReason::TooBig => self.too_big(now, &received),
+            PuntReason::TunnelTooBig => {
+                self.error(now, &received, Error::TooBig { mtu: u32::from(self.tunnel_mtu()) })
+            }
+            PuntReason::HopLimit
+            | PuntReason::PoolUnleased
+            | PuntReason::NoRoute
+            | PuntReason::NoAnchor
+            | PuntReason::SourceFailed => {
+                if let Some(error) = Error::of(reason) {
+                    self.error(now, &received, error);
+                }
+            }
+        }
+    }
+
+    fn error(&mut self, now: Now, about: &Received<'_>, error: Error) {
+        self.icmp.error(now.mono, about, error, &mut self.fx);
+    }
+
+    /// The smallest core port decides, as in the RA's MTU option (R-29).
+    fn tunnel_mtu(&self) -> u16 {
+        let core = self.config.ports.iter().filter(|port| port.role == Role::Core);
+        let smallest = core.map(|port| port.mtu).min().unwrap_or(MIN_MTU);
+        smallest.saturating_sub(TUNNEL_OVERHEAD).max(MIN_MTU)
+    }
+
+    /// Not tunnelled: the MTU of the access port of the MN here, or of the core port the route leads to.
+    fn too_big(&mut self, now: Now, about: &Received<'_>) {
+        let Some(dst) = about.ip.map(|packet| packet.dst()) else {
+            return self.fx.count("frame_malformed");
+        };
+        let hop = || self.neighbors.hop_towards(dst).map(|hop| hop.port);
+        let port = self.install.port_of(dst).or_else(hop);
+        let mtu = port.and_then(|port| self.config.ports.get(usize::from(port))).map(|p| p.mtu);
+        match mtu {
+            Some(mtu) => self.error(now, about, Error::TooBig { mtu: u32::from(mtu.max(MIN_MTU)) }),
+            None => self.fx.count("icmp_error_forbidden"),
+        }
+    }
+
+    fn unresolved(&mut self, now: Now, received: &Received<'_>) {
+        self.fx.count("unresolved_punt");
+        match received.ip {
+            Some(packet) => self.neighbors.want(now.mono, packet.dst(), &mut self.fx),
+            None => self.fx.count("frame_malformed"),
+        }
+    }
+
+    /// Echo requests are answered; errors about what we sent are counted (R-31).
+    fn own_icmp(&mut self, received: &Received<'_>) {
+        let Some(message) = self.icmp_message(received) else { return };
+        match message {
+            Icmp6::EchoRequest(body) => self.icmp.echo(received, body, &mut self.fx),
+            Icmp6::Error { .. } => self.fx.count("icmp_error_received"),
+            _ => self.fx.count("icmp_other"),
+        }
+    }
+
+    /// The ICMPv6 message of a frame; `None`, counted, when there is none that may be read.
+    pub(crate) fn icmp_message<'a>(&mut self, received: &Received<'a>) -> Option<Icmp6<'a>> {
+        let malformed = |fx: &mut Effects| {
+            fx.count("frame_malformed");
+            None
+        };
+        let Some(packet) = received.ip else { return malformed(&mut self.fx) };
+        let upper = match packet.upper() {
+            Ok(upper) if upper.protocol == ip6::ICMPV6 => upper,
+            _ => return malformed(&mut self.fx),
+        };
+        if upper.fragment {
+            // RFC 6980: ND is never fragmented; nothing of ours is long enough to come in fragments.
+            self.fx.count("icmp_fragment");
+            return None;
+        }
+        let Some(icmp) = packet.octets().get(upper.offset..) else {
+            return malformed(&mut self.fx);
+        };
+        match nd::parse(packet.src(), packet.dst(), packet.hop_limit(), icmp) {
+            Ok(message) => Some(message),
+            Err(error) => {
+                self.fx.count(crate::counters::nd_error(error));
+                None
+            }
+        }
+    }
+
+    /// Signalling between MAARs comes by core ports, straight behind the IPv6 header (protocol.md 3.1).
+    fn mobility_header(&mut self, now: Now, received: &Received<'_>) {
+        let Some(packet) = received.ip else { return self.fx.count("frame_malformed") };
+        if received.info.role == Role::Access {
+            return self.fx.count("mh_access_port");
+        }
+        if packet.next_header() != mh::NEXT_HEADER || packet.dst() != self.config.mobility.address {
+            return self.fx.count("mh_ext_header");
+        }
+        self.fx.count("mh_received");
+        let octets = packet.octets().get(ip6::HEADER_LEN..).unwrap_or_default();
+        self.maar.handle(now, mobility::Input::Mh { src: packet.src(), octets });
+    }
+
+    /// Runs the protocol and the AAA client until both want nothing, then tells the workers what is resolved now.
+    pub(crate) fn settle(&mut self, now: Now) {
+        loop {
+            while let Some(output) = self.maar.poll_output() {
+                self.effect(now, output);
+            }
+            match self.aaa.poll(&mut self.fx) {
+                Some((id, answer)) => self.maar.handle(now, mobility::Input::Aaa { id, answer }),
+                None => break,
+            }
+        }
+        if self.neighbors.take_changed() {
+            self.fib = fib::build(&self.config, &self.neighbors);
+            self.install.fib(&self.fib, &mut self.fx);
+        }
+    }
+
+    fn effect(&mut self, now: Now, output: mobility::Output) {
+        use mobility::Output as Decided;
+        match output {
+            Decided::AaaRequest(request) => self.aaa.ask(now, request),
+            Decided::AaaStop { mn_id, attachment } => self.aaa.stop(now, &mn_id, attachment),
+            Decided::Advertise { port, mac, to, ra } => {
+                self.advertise(port, mac, to, &nd::router_advert(&ra, ROUTER_LINK_LOCAL, to));
+            }
+            Decided::Mh { dst, octets } => self.neighbors.send_mh(dst, octets, &mut self.fx),
+            Decided::Place { prefix, place } => self.install.place(prefix, place, &mut self.fx),
+            Decided::Station { mac, state } => self.station(mac, state),
+            Decided::Event(Event::Count(name)) => self.fx.count(name),
+            Decided::Event(event) => self.handovers.note(now, &event, &mut self.fx),
+        }
+    }
+
+    /// Draft step 4. The Ethernet destination is the MN also when the RA goes to ff02::1 (R-08, RFC 6085).
+    fn advertise(&mut self, port: PortId, mac: Mac, to: Ipv6Addr, icmp: &[u8]) {
+        let Some(info) = self.config.ports.get(usize::from(port)) else { return };
+        let addresses = (ROUTER_LINK_LOCAL, to);
+        self.fx.count("ra_sent");
+        self.fx.frame(port, frames::icmp_frame(info, mac, addresses, ND_HOP_LIMIT, icmp));
+    }
+
+    fn station(&mut self, mac: Mac, state: Option<StationState>) {
+        if self.install.station(mac, state, &mut self.fx) {
+            let state = match state {
+                Some(StationState::Exchange) => "exchange under way",
+                Some(StationState::Attached) => "attached",
+                Some(StationState::Quiet) => "not attached here",
+                None => "forgotten",
+            };
+            self.fx.info(format!("station {mac}: {state}"));
+        }
     }
 }

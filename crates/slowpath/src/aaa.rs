@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Between the protocol's questions (draft steps 2 and 3) and Diameter's messages (protocol.md 3.7).
+
+use crate::Output;
+use crate::config::Aaa as Config;
+use crate::effects::Effects;
+use diameter::nasreq::{AaAnswer, AaRequest, StRequest};
+use diameter::peer::{Client, ClientConfig, ClientInput, ClientOutput, Time, Unavailable};
+use mobility::{AaaAnswer, AaaRequest};
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::addr::{Mac, Nai};
+use wire::time::{AttachTime, Instant, Now};
+
+/// RFC 6733 §12: Tw and Tc.
+const TW: Duration = Duration::from_secs(30);
+const TC: Duration = Duration::from_secs(30);
+/// R-28b: 2 s a try, 3 tries.
+const TRY: Duration = Duration::from_secs(2);
+const TRIES: u32 = 3;
+/// A stop waits no longer for the DPA.
+const STOP: Duration = Duration::from_secs(1);
+/// RFC 6733 §7.1.
+const SUCCESS: u32 = 2001;
+/// Termination-Cause (RFC 6733 §8.15).
+const LOGOUT: u32 = 1;
+/// Attachments whose canonical MN-ID differs from the one that was sent.
+const MAX_RENAMED: usize = 65_536;
+
+/// The connection to the AAA.
+#[derive(Debug)]
+pub(crate) struct Aaa {
+    config: Config,
+    maar: Ipv6Addr,
+    client: Client,
+    /// Origin-State-Id of the AAA when it was last up.
+    state_id: Option<u32>,
+    /// Requests under way: the attachment and the MN-ID that were sent.
+    asked: BTreeMap<u64, (u64, Nai)>,
+    /// Attachments that were sent under another MN-ID than the AAA's: a Session-Id keeps the one it was made with.
+    renamed: BTreeMap<u64, Nai>,
+    stops: u64,
+    stopping: Option<Instant>,
+}
+
+impl Aaa {
+    pub(crate) fn new(config: &crate::Config, now: Now) -> Aaa {
+        let aaa = config.aaa.clone();
+        let client = ClientConfig {
+            identity: aaa.identity.clone(),
+            host_ip: aaa.host_ip,
+            state_id: aaa.state_id,
+            tw: TW,
+            tc: TC,
+            try_timeout: TRY,
+            tries: TRIES,
+            seed: config.mobility.seed,
+        };
+        Aaa {
+            client: Client::new(client, time(now)),
+            config: aaa,
+            maar: config.mobility.address,
+            state_id: None,
+            asked: BTreeMap::new(),
+            renamed: BTreeMap::new(),
+            stops: 0,
+            stopping: None,
+        }
+    }
+
+    /// Draft step 2.
+    pub(crate) fn ask(&mut self, now: Now, request: AaaRequest) {
+        let AaaRequest { id, mn_id, mac, attachment, attach_time } = request;
+        let aar = AaRequest {
+            session_id: self.session_id(attachment, &mn_id),
+            destination_realm: self.config.realm.clone(),
+            user_name: mn_id.as_str().to_owned(),
+            calling_station_id: Some(calling_station(mac)),
+            maar: self.maar,
+            attach_time: attach_time.map(|time| time.0),
+        };
+        self.asked.insert(id, (attachment, mn_id));
+        self.client.authorize(time(now), id, aar);
+    }
+
+    /// STR: the MN left the network.
+    pub(crate) fn stop(&mut self, now: Now, mn_id: &Nai, attachment: u64) {
+        let sent_as = self.renamed.remove(&attachment).unwrap_or_else(|| mn_id.clone());
+        let request = StRequest {
+            session_id: self.session_id(attachment, &sent_as),
+            destination_realm: self.config.realm.clone(),
+            user_name: mn_id.as_str().to_owned(),
+            cause: LOGOUT,
+        };
+        self.stops += 1;
+        self.client.stop(time(now), self.stops, request);
+    }
+
+    /// `<origin-host>;<boot>;<attachment>;<user>`: the user without realm, as in the worked example.
+    fn session_id(&self, attachment: u64, mn_id: &Nai) -> String {
+        let user = mn_id.as_str();
+        let user = user.split_once('@').map_or(user, |(user, _)| user);
+        format!("{};{};{attachment};{user}", self.config.identity.host, self.config.state_id)
+    }
+
+    pub(crate) fn handle(&mut self, now: Now, input: ClientInput<'_>) {
+        self.client.handle(time(now), input);
+    }
+
+    /// DPR; [`Output::Stopped`] follows when it is answered, or after a second.
+    pub(crate) fn shutdown(&mut self, now: Now) {
+        if self.stopping.is_none() {
+            self.stopping = Some(now.mono + STOP);
+            self.client.shutdown(time(now));
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.client.deadline().map(instant).into_iter().chain(self.stopping).min()
+    }
+
+    pub(crate) fn tick(&mut self, now: Now, fx: &mut Effects) {
+        if self.client.deadline().is_some_and(|at| at <= time(now)) {
+            self.client.handle(time(now), ClientInput::Timeout);
+        }
+        if self.stopping.is_some_and(|at| at <= now.mono) {
+            fx.warn("the AAA did not answer the DPR".to_owned());
+            fx.push(Output::AaaClose);
+            self.stopped(fx);
+        }
+    }
+
+    fn stopped(&mut self, fx: &mut Effects) {
+        self.stopping = None;
+        fx.push(Output::Stopped);
+    }
+
+    /// Does what the client wants until it wants nothing or an answer is for the protocol.
+    pub(crate) fn poll(&mut self, fx: &mut Effects) -> Option<(u64, AaaAnswer)> {
+        while let Some(output) = self.client.poll_output() {
+            match output {
+                ClientOutput::Connect => fx.push(Output::AaaConnect),
+                ClientOutput::Send(octets) => fx.push(Output::AaaSend(octets)),
+                ClientOutput::Close => {
+                    fx.push(Output::AaaClose);
+                    if self.stopping.is_some() {
+                        self.stopped(fx);
+                    }
+                }
+                ClientOutput::Up { host, state_id } => self.up(&host, state_id, fx),
+                ClientOutput::Down => fx.warn(format!("AAA {} is down", self.config.server)),
+                ClientOutput::Stopped { result_code, .. } if result_code == SUCCESS => {}
+                ClientOutput::Stopped { .. } => fx.count("aaa_stop_refused"),
+                ClientOutput::Count(name) => fx.count(name),
+                ClientOutput::Answer { id, answer } => {
+                    let asked = self.asked.remove(&id);
+                    let answer = translate(answer, fx);
+                    if let (Some(asked), AaaAnswer::Granted { mn_id: Some(mn_id), .. }) =
+                        (asked, &answer)
+                    {
+                        self.remember(asked, mn_id);
+                    }
+                    return Some((id, answer));
+                }
+            }
+        }
+        None
+    }
+
+    fn remember(&mut self, (attachment, sent_as): (u64, Nai), canonical: &Nai) {
+        if sent_as == *canonical {
+            return;
+        }
+        if self.renamed.len() == MAX_RENAMED {
+            self.renamed.pop_first();
+        }
+        self.renamed.insert(attachment, sent_as);
+    }
+
+    /// A higher Origin-State-Id than before: the AAA lost its table (R-28b), which people must know.
+    fn up(&mut self, host: &str, state_id: Option<u32>, fx: &mut Effects) {
+        let host = crate::effects::escaped(host).to_string();
+        fx.info(format!("AAA {host} at {} is up", self.config.server));
+        if let (Some(before), Some(now)) = (self.state_id, state_id)
+            && now > before
+        {
+            fx.count("aaa_lost_state");
+            fx.warn(format!("AAA {host} lost its state (Origin-State-Id {before} -> {now})"));
+        }
+        self.state_id = state_id.or(self.state_id);
+    }
+}
+
+/// protocol.md 3.7: 3xxx and silence are "AAA down", 4xxx and 5xxx a refusal; an answer without MIP6-Agent-Info is an
+/// error, never a first attachment.
+fn translate(answer: Result<AaAnswer, Unavailable>, fx: &mut Effects) -> AaaAnswer {
+    let unavailable = |name, fx: &mut Effects| {
+        fx.count(name);
+        AaaAnswer::Unavailable
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(Unavailable) => return unavailable("aaa_unavailable", fx),
+    };
+    match (answer.result_code, answer.previous) {
+        (SUCCESS, Some(previous)) => {
+            let mn_id = answer
+                .mn_id
+                .as_deref()
+                .and_then(|text| Nai::new(text).inspect_err(|_| fx.count("aaa_bad_mn_id")).ok());
+            let attach_time = answer.attach_time.map(AttachTime);
+            AaaAnswer::Granted { previous, attach_time, mn_id }
+        }
+        (SUCCESS, None) => unavailable("aaa_answer_incomplete", fx),
+        (code @ 4000..6000, _) => AaaAnswer::Refused { code },
+        _ => unavailable("aaa_unexpected_result", fx),
+    }
+}
+
+/// RFC 2865 §5.31 as RFC 7155 has it: upper-case hex with dashes.
+fn calling_station(mac: Mac) -> String {
+    mac.0.map(|octet| format!("{octet:02X}")).join("-")
+}
+
+fn time(now: Now) -> Time {
+    Duration::from_micros(now.mono.0)
+}
+
+/// Rounded up, so that a deadline is never reached too early.
+fn instant(time: Time) -> Instant {
+    Instant(u64::try_from(time.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The slow path's own counters, by stable snake_case name. Names come from this program's text only, never from the
+//! wire (FC-55); those that are known beforehand are there from the start with 0, so that a graph begins at start.
+
+use std::collections::BTreeMap;
+use wire::nd::NdError;
+
+/// What the slow path itself counts; `mobility` and `diameter` bring their own names.
+const NAMES: &[&str] = &[
+    "aaa_answer_incomplete",
+    "aaa_bad_mn_id",
+    "aaa_lost_state",
+    "aaa_stop_refused",
+    "aaa_unavailable",
+    "aaa_unexpected_result",
+    "address_conflict",
+    "control_refused",
+    "detach_not_here",
+    "echo_answered",
+    "echo_not_ours",
+    "frame_bad_source_mac",
+    "frame_foreign_vlan",
+    "frame_malformed",
+    "frame_not_for_us",
+    "frame_own_mac",
+    "frame_sent",
+    "icmp_error_forbidden",
+    "icmp_error_received",
+    "icmp_fragment",
+    "icmp_limited_hop_limit",
+    "icmp_limited_no_anchor",
+    "icmp_limited_no_route",
+    "icmp_limited_pool_unleased",
+    "icmp_limited_source_failed",
+    "icmp_limited_too_big",
+    "icmp_other",
+    "icmp_sent_hop_limit",
+    "icmp_sent_no_anchor",
+    "icmp_sent_no_route",
+    "icmp_sent_pool_unleased",
+    "icmp_sent_source_failed",
+    "icmp_sent_too_big",
+    "install_unknown_peer",
+    "link_down",
+    "link_up",
+    "log_suppressed",
+    "mh_access_port",
+    "mh_ext_header",
+    "mh_received",
+    "mh_sent",
+    "mh_unroutable",
+    "mld_query",
+    "mld_query_invalid",
+    "mld_query_limited",
+    "mld_report_heard",
+    "mld_report_sent",
+    "na_unknown_neighbor",
+    "nd_checksum",
+    "nd_hop_limit",
+    "nd_malformed",
+    "neighbor_bad_mac",
+    "neighbor_failed",
+    "neighbor_queue_full",
+    "neighbor_resolved",
+    "neighbor_table_full",
+    "neighbor_unresolved_drop",
+    "ns_answered",
+    "ns_not_ours",
+    "ra_ignored",
+    "ra_sent",
+    "rs_core_port",
+    "rs_received",
+    "rs_sllao_mismatch",
+    "source_pending",
+    "station_core_port",
+    "station_frame",
+    "unresolved_punt",
+];
+
+/// Name -> count.
+#[derive(Clone, Debug)]
+pub(crate) struct Counters(BTreeMap<&'static str, u64>);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Counters(NAMES.iter().map(|&name| (name, 0)).collect())
+    }
+}
+
+impl Counters {
+    /// One more.
+    pub(crate) fn count(&mut self, name: &'static str) {
+        *self.0.entry(name).or_insert(0) += 1;
+    }
+
+    /// In alphabetical order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.iter().map(|(&name, &value)| (name, value))
+    }
+}
+
+/// Each ND error has a counter (protocol.md 3.6).
+pub(crate) const fn nd_error(error: NdError) -> &'static str {
+    match error {
+        NdError::HopLimit => "nd_hop_limit",
+        NdError::Checksum => "nd_checksum",
+        NdError::Malformed => "nd_malformed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A name that is counted somewhere and not listed would be missing from a graph until its first event.
+    #[test]
+    fn every_name_counted_in_this_crate_is_listed() {
+        let src = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut seen = 0;
+        for file in std::fs::read_dir(src).unwrap() {
+            let path = file.unwrap().path();
+            if path.ends_with("counters.rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(path).unwrap();
+            for after in text.split("count(\"").skip(1) {
+                let name = after.split('"').next().unwrap();
+                assert!(NAMES.contains(&name), "{name} is counted but not listed");
+                seen += 1;
+            }
+        }
+        assert!(seen > 20);
+    }
+
+    #[test]
+    fn names_are_there_from_the_start_and_in_order() {
+        let mut counters = Counters::default();
+        counters.count("zz_new");
+        counters.count("rs_received");
+        let names: Vec<_> = counters.iter().map(|(name, _)| name).collect();
+        assert!(names.is_sorted());
+        assert_eq!(names.len(), NAMES.len() + 1);
+        assert!(counters.iter().any(|row| row == ("rs_received", 1)));
+        assert!(counters.iter().any(|row| row == ("ns_answered", 0)));
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The workers' snapshot, built from the configuration and from what is resolved on the core links.
+
+use crate::Config;
+use crate::neighbors::Neighbors;
+use dataplane::fib::{Anchor, Fib, FibBuilder, Neighbor, NeighborId, Peer, Route};
+use dataplane::verdict::PeerId;
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+use wire::eth;
+
+/// Builds a snapshot. `PeerId` is the place in `mobility.peers`, in every snapshot; a `NeighborId` is the snapshot's own.
+pub(crate) fn build(config: &Config, neighbors: &Neighbors) -> Arc<Fib> {
+    let mut table = Vec::new();
+    let mut ids = BTreeMap::new();
+    for (address, port, mac) in neighbors.resolved() {
+        let Some(info) = config.ports.get(usize::from(port)) else { continue };
+        ids.insert(address, table.len() as NeighborId);
+        table.push(Neighbor { port, eth: eth::ipv6_header(mac, info.mac) });
+    }
+    let id_towards = |dst: Ipv6Addr| ids.get(&neighbors.hop_towards(dst)?.address).copied();
+    let builder = FibBuilder {
+        own: Some(config.mobility.address),
+        tunnel_hop_limit: config.tunnel_hop_limit,
+        ports: config.ports.clone(),
+        peers: peers(config, id_towards),
+        anchors: anchors(config),
+        routes: routes(config, &ids),
+        on_link: ids.iter().map(|(&address, &id)| (address, id)).collect(),
+        core_prefixes: config.mobility.core_prefixes.iter().map(|p| (p.addr, p.len)).collect(),
+        neighbors: table,
+    };
+    Arc::new(builder.build())
+}
+
+fn peers(
+    config: &Config,
+    id_towards: impl Fn(Ipv6Addr) -> Option<NeighborId>,
+) -> Vec<Option<Peer>> {
+    let peer = |address| Some(Peer { address, next_hop: id_towards(address) });
+    config.mobility.peers.iter().map(|configured| peer(configured.address)).collect()
+}
+
+/// A MAAR that is neither this one nor a peer anchors nothing that could be reached; `maard --check` refuses it.
+fn anchors(config: &Config) -> Vec<(Ipv6Addr, u8, Anchor)> {
+    let anchor = |maar: Ipv6Addr| match peer_id(config, maar) {
+        _ if maar == config.mobility.address => Some(Anchor::Own),
+        id => id.map(Anchor::Peer),
+    };
+    let entry = |&(prefix, maar): &(mobility::config::Prefix, Ipv6Addr)| {
+        Some((prefix.addr, prefix.len, anchor(maar)?))
+    };
+    config.mobility.anchors.iter().filter_map(entry).collect()
+}
+
+fn routes(config: &Config, ids: &BTreeMap<Ipv6Addr, NeighborId>) -> Vec<(Ipv6Addr, u8, Route)> {
+    let pool = config.mobility.pool;
+    let links = config.core_links.iter().map(|&(link, port)| (link, Route::OnLink(port)));
+    let statics = config.routes.iter().map(|&(prefix, hop)| {
+        (prefix, ids.get(&hop).map_or(Route::Unresolved, |&id| Route::Via(id)))
+    });
+    // A later entry replaces an equal prefix: a link is not replaced by a route, and nothing replaces the pool.
+    statics
+        .chain(links)
+        .chain([(pool, Route::Pool)])
+        .map(|(prefix, route)| (prefix.addr, prefix.len, route))
+        .collect()
+}
+
+/// The workers' number of a peer.
+pub(crate) fn peer_id(config: &Config, address: Ipv6Addr) -> Option<PeerId> {
+    let place = config.mobility.peers.iter().position(|peer| peer.address == address)?;
+    PeerId::try_from(place).ok()
+}
