@@ -1,7 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! AA-Request, AA-Answer, Session-Termination as typed values.
+//! AA-Request, AA-Answer, Session-Termination as typed values (protocol.md 3.7; NASREQ, RFC 7155). Encoding and decoding
+//! are in `request.rs` and `answer.rs`; the order of AVPs is the one of the worked octets.
+
+mod answer;
+mod request;
+
+pub(crate) use answer::write_sta;
+pub use request::{Sender, Target};
 
 use std::net::Ipv6Addr;
+
+/// Auth-Request-Type AUTHORIZE_ONLY.
+pub const AUTHORIZE_ONLY: u32 = 2;
+/// Auth-Session-State STATE_MAINTAINED.
+const STATE_MAINTAINED: u32 = 0;
+/// MIP6-Feature-Vector PMIP6_SUPPORTED (RFC 5779 §4.5).
+const PMIP6_SUPPORTED: u64 = 0x0000_0100_0000_0000;
+/// Octets of an NAI (RFC 7542 §2.2).
+pub const MAX_USER_NAME: usize = 253;
+/// Octets of a Session-Id we take and keep; RFC 6733 sets no bound.
+pub const MAX_SESSION_ID: usize = 1024;
 
 /// Who speaks: Diameter identity and realm.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -10,6 +28,15 @@ pub struct Identity {
     pub host: String,
     /// Origin-Realm.
     pub realm: String,
+}
+
+/// What every message of ours says about its origin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Origin {
+    /// Origin-Host and Origin-Realm.
+    pub identity: Identity,
+    /// Origin-State-Id: larger after each loss of state.
+    pub state_id: u32,
 }
 
 /// AA-Request (265), AUTHORIZE_ONLY.

@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The client's end: one AAA server, reconnecting, with the requests under way.
+
+use super::reconnect::Reconnect;
+use super::requests::{Expired, Kind, Requests};
+use super::rng::Rng;
+use super::watchdog::{Bark, Watchdog};
+use super::{EXCHANGE_TIMEOUT, Time};
+use crate::base::{self, Capabilities, DisconnectCause};
+use crate::dictionary::{code, result};
+use crate::message::{Message, command};
+use crate::nasreq::{AaAnswer, AaRequest, Identity, Origin, StRequest};
+use crate::refuse::{self, Refusal};
+use crate::stream::Stream;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How long a planned stop waits for the DPA.
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(1);
+
+/// What happened to a client connection.
+#[derive(Clone, Copy, Debug)]
+pub enum ClientInput<'a> {
+    /// TCP is up.
+    Connected,
+    /// Octets arrived.
+    Octets(&'a [u8]),
+    /// TCP is gone or could not be made.
+    Closed,
+    /// The deadline is reached.
+    Timeout,
+}
+
+/// What a client connection wants.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ClientOutput {
+    /// Open TCP (first tries at 0, 0.2, 0.5, 1, 2 s, then Tc with jitter, FC-41).
+    Connect,
+    /// Send octets.
+    Send(Vec<u8>),
+    /// Close TCP, or give up opening it. A planned stop ends with exactly one.
+    Close,
+    /// CER/CEA done: requests flow.
+    Up {
+        /// Origin-Host of the peer.
+        host: String,
+        /// Its Origin-State-Id; a larger one than before means it lost its state.
+        state_id: Option<u32>,
+    },
+    /// No longer.
+    Down,
+    /// What became of an AAR.
+    Answer {
+        /// The caller's.
+        id: u64,
+        /// `Err` when 3 tries of T_AAA passed or the peer answered 3xxx.
+        answer: Result<AaAnswer, Unavailable>,
+    },
+    /// What became of an STR.
+    Stopped {
+        /// The caller's.
+        id: u64,
+        /// Result-Code; 3002 when no answer came.
+        result_code: u32,
+    },
+    /// A counter by name, one of [`Client::COUNTERS`].
+    Count(&'static str),
+}
+
+/// R-28b: the AAA gave no usable answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unavailable;
+
+/// What a client needs to know.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Own identity.
+    pub identity: Identity,
+    /// Host-IP-Address of CER.
+    pub host_ip: std::net::IpAddr,
+    /// Origin-State-Id: constant per process life, larger after each restart.
+    pub state_id: u32,
+    /// Watchdog Tw (30 s).
+    pub tw: Duration,
+    /// Reconnect Tc (30 s).
+    pub tc: Duration,
+    /// T_AAA, one try (2 s).
+    pub try_timeout: Duration,
+    /// Tries (3).
+    pub tries: u32,
+    /// Seed of identifiers and jitter.
+    pub seed: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    /// No TCP; the next try is [`Reconnect`]'s.
+    Waiting,
+    /// TCP is being made.
+    Connecting { until: Time },
+    /// CER sent.
+    WaitCea { until: Time },
+    /// Requests flow.
+    Open { since: Time, watchdog: Watchdog },
+    /// DPA sent: the peer closes.
+    Dismissed { until: Time },
+    /// Own DPR sent.
+    Stopping { until: Time },
+    /// After a planned stop.
+    Stopped,
+}
+
+/// The client side: one AAA server, reconnecting, with the requests under way.
+#[derive(Debug)]
+pub struct Client {
+    origin: Origin,
+    host_ip: std::net::IpAddr,
+    tw: Duration,
+    rng: Rng,
+    state: State,
+    stream: Stream,
+    reconnect: Reconnect,
+    requests: Requests,
+    outputs: VecDeque<ClientOutput>,
+}
+
+impl Client {
+    /// Every name in [`ClientOutput::Count`].
+    pub const COUNTERS: &'static [&'static str] = &[
+        "diameter_cea_refused",
+        "diameter_connect_failed",
+        "diameter_connection_lost",
+        "diameter_exchange_timeout",
+        "diameter_framing",
+        "diameter_late_answer",
+        "diameter_malformed_answer",
+        "diameter_no_agent_info",
+        "diameter_protocol_error",
+        "diameter_queue_full",
+        "diameter_retransmit",
+        "diameter_timeout",
+        "diameter_unknown_request",
+        "diameter_watchdog_closed",
+        "diameter_watchdog_suspect",
+    ];
+
+    /// A client that is not connected; its first output is `Connect`.
+    pub fn new(config: ClientConfig, now: Time) -> Client {
+        let mut rng = Rng::new(config.seed);
+        let requests = Requests::new(config.state_id, config.try_timeout, config.tries, &mut rng);
+        let mut client = Client {
+            origin: Origin { identity: config.identity, state_id: config.state_id },
+            host_ip: config.host_ip,
+            tw: config.tw,
+            rng,
+            state: State::Waiting,
+            stream: Stream::default(),
+            reconnect: Reconnect::new(now, config.tc),
+            requests,
+            outputs: VecDeque::new(),
+        };
+        client.connect_if_due(now);
+        client
+    }
+
+    /// Takes one input.
+    pub fn handle(&mut self, now: Time, input: ClientInput<'_>) {
+        match (&self.state, input) {
+            (State::Connecting { .. }, ClientInput::Connected) => self.connected(now),
+            (State::Connecting { .. }, ClientInput::Closed) => {
+                self.failed(now, "diameter_connect_failed")
+            }
+            (State::WaitCea { .. } | State::Open { .. }, ClientInput::Closed) => {
+                self.failed(now, "diameter_connection_lost");
+            }
+            (State::Dismissed { .. }, ClientInput::Closed) => self.state = State::Waiting,
+            (State::Stopping { .. }, ClientInput::Closed) => self.stopped(),
+            (
+                State::WaitCea { .. } | State::Open { .. } | State::Stopping { .. },
+                ClientInput::Octets(octets),
+            ) => {
+                self.octets(now, octets);
+            }
+            // Only the timers below, or leftovers of a connection that is over here.
+            _ => {}
+        }
+        self.timers(now);
+    }
+
+    /// Sends an AAR (queued while down, repeated with the T bit, same End-to-End id). `id` is the caller's.
+    pub fn authorize(&mut self, now: Time, id: u64, request: AaRequest) {
+        let ids = self.requests.next_ids();
+        let message = request.encode(&self.origin, ids);
+        self.request(now, id, Kind::Authorize, message);
+    }
+
+    /// Sends an STR.
+    pub fn stop(&mut self, now: Time, id: u64, request: StRequest) {
+        let ids = self.requests.next_ids();
+        let message = request.encode(&self.origin, ids);
+        self.request(now, id, Kind::Stop, message);
+    }
+
+    /// Sends DPR (cause REBOOTING) and closes when the DPA is in, or after 1 s. Requests under way get no answer.
+    pub fn shutdown(&mut self, now: Time) {
+        match self.state {
+            State::Open { .. } => {
+                let ids = self.requests.next_ids();
+                self.outputs.push_back(ClientOutput::Send(base::dpr(
+                    &self.origin,
+                    DisconnectCause::Rebooting,
+                    ids,
+                )));
+                self.outputs.push_back(ClientOutput::Down);
+                self.requests.disconnected();
+                self.state = State::Stopping { until: now + SHUTDOWN_WAIT };
+            }
+            State::Stopping { .. } | State::Stopped => {}
+            _ => self.stopped(),
+        }
+    }
+
+    /// The next effect.
+    pub fn poll_output(&mut self) -> Option<ClientOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call `handle` with `Timeout`.
+    pub fn deadline(&self) -> Option<Time> {
+        let own = match &self.state {
+            State::Waiting => self.reconnect.due(!self.requests.is_empty()),
+            State::Connecting { until } | State::WaitCea { until } | State::Dismissed { until } => {
+                *until
+            }
+            State::Stopping { until } => return Some(*until),
+            State::Open { watchdog, .. } => watchdog.deadline(),
+            State::Stopped => return None,
+        };
+        Some(self.requests.deadline().map_or(own, |requests| requests.min(own)))
+    }
+
+    fn count(&mut self, name: &'static str) {
+        debug_assert!(Client::COUNTERS.contains(&name));
+        self.outputs.push_back(ClientOutput::Count(name));
+    }
+
+    fn request(&mut self, now: Time, id: u64, kind: Kind, message: Vec<u8>) {
+        if matches!(self.state, State::Stopping { .. } | State::Stopped) {
+            return self.give_up(id, kind);
+        }
+        if self.requests.is_full() {
+            self.count("diameter_queue_full");
+            return self.give_up(id, kind);
+        }
+        let key = self.requests.add(now, id, kind, message);
+        if matches!(self.state, State::Open { .. }) {
+            self.transmit(now, key);
+        }
+        self.connect_if_due(now);
+    }
+
+    fn transmit(&mut self, now: Time, key: u64) {
+        if let Some((message, repeated)) = self.requests.transmit(now, key) {
+            if repeated {
+                self.count("diameter_retransmit");
+            }
+            self.outputs.push_back(ClientOutput::Send(message));
+        }
+    }
+
+    fn give_up(&mut self, id: u64, kind: Kind) {
+        self.outputs.push_back(match kind {
+            Kind::Authorize => ClientOutput::Answer { id, answer: Err(Unavailable) },
+            Kind::Stop => ClientOutput::Stopped { id, result_code: result::UNABLE_TO_DELIVER },
+        });
+    }
+
+    fn connect_if_due(&mut self, now: Time) {
+        if matches!(self.state, State::Waiting)
+            && self.reconnect.due(!self.requests.is_empty()) <= now
+        {
+            self.reconnect.started(now);
+            self.stream = Stream::default();
+            self.state = State::Connecting { until: now + EXCHANGE_TIMEOUT };
+            self.outputs.push_back(ClientOutput::Connect);
+        }
+    }
+
+    fn connected(&mut self, now: Time) {
+        let ids = self.requests.next_ids();
+        self.outputs.push_back(ClientOutput::Send(base::cer(&self.origin, self.host_ip, ids)));
+        self.state = State::WaitCea { until: now + EXCHANGE_TIMEOUT };
+    }
+
+    /// TCP is gone, or its making failed.
+    fn failed(&mut self, now: Time, counter: &'static str) {
+        self.count(counter);
+        if let State::Open { since, .. } = self.state {
+            self.outputs.push_back(ClientOutput::Down);
+            // A peer that takes us and drops us at once must not be asked again without a pause.
+            if now.saturating_sub(since) >= self.tw {
+                self.reconnect.proven();
+            }
+        }
+        self.requests.disconnected();
+        self.reconnect.failed(now, &mut self.rng);
+        self.state = State::Waiting;
+    }
+
+    fn abort(&mut self, now: Time, counter: &'static str) {
+        self.outputs.push_back(ClientOutput::Close);
+        self.failed(now, counter);
+    }
+
+    fn stopped(&mut self) {
+        self.outputs.push_back(ClientOutput::Close);
+        self.state = State::Stopped;
+    }
+
+    fn octets(&mut self, now: Time, octets: &[u8]) {
+        // Taken out, so that a message can be read while the rest of the client changes.
+        let mut stream = std::mem::take(&mut self.stream);
+        stream.push(octets);
+        while matches!(
+            self.state,
+            State::WaitCea { .. } | State::Open { .. } | State::Stopping { .. }
+        ) {
+            match stream.next_message().and_then(|next| next.map(Message::parse).transpose()) {
+                Ok(Some(message)) => self.message(now, &message),
+                Ok(None) => break,
+                Err(_) => self.abort(now, "diameter_framing"),
+            }
+        }
+        self.stream = stream;
+    }
+
+    fn message(&mut self, now: Time, message: &Message<'_>) {
+        let header = message.header;
+        if let State::Open { watchdog, .. } = &mut self.state {
+            let dwa = !header.is_request() && header.command == command::DEVICE_WATCHDOG;
+            watchdog.heard(now, dwa, &mut self.rng);
+        }
+        match (&self.state, header.is_request(), header.command) {
+            (State::WaitCea { .. }, false, command::CAPABILITIES_EXCHANGE) => {
+                self.cea(now, message)
+            }
+            (State::WaitCea { .. }, _, _) => self.abort(now, "diameter_cea_refused"),
+            (State::Stopping { .. }, false, command::DISCONNECT_PEER) => self.stopped(),
+            (State::Stopping { .. }, _, _) => {}
+            (_, true, command::DEVICE_WATCHDOG) => {
+                self.send(base::base_answer(&self.origin, &header))
+            }
+            (_, true, command::DISCONNECT_PEER) => self.dpr(now, message),
+            (_, true, _) => {
+                self.count("diameter_unknown_request");
+                let refusal = Refusal::code(result::COMMAND_UNSUPPORTED);
+                self.send(refuse::answer(&self.origin, message, &refusal));
+            }
+            (_, false, command::DEVICE_WATCHDOG) => {}
+            (_, false, _) => self.answer(message),
+        }
+    }
+
+    fn send(&mut self, message: Vec<u8>) {
+        self.outputs.push_back(ClientOutput::Send(message));
+    }
+
+    fn cea(&mut self, now: Time, message: &Message<'_>) {
+        match Capabilities::decode(message) {
+            Ok(peer) if peer.result_code == Some(result::SUCCESS) && peer.common_application => {
+                let watchdog = Watchdog::new(now, self.tw, &mut self.rng);
+                self.state = State::Open { since: now, watchdog };
+                self.outputs.push_back(ClientOutput::Up {
+                    host: peer.identity.host,
+                    state_id: peer.state_id,
+                });
+                for key in self.requests.keys() {
+                    self.transmit(now, key);
+                }
+            }
+            _ => self.abort(now, "diameter_cea_refused"),
+        }
+    }
+
+    fn dpr(&mut self, now: Time, message: &Message<'_>) {
+        let cause = message.find(code::DISCONNECT_CAUSE).and_then(|avp| avp.u32().ok());
+        let unwanted = cause.is_some_and(|cause| cause != DisconnectCause::Rebooting.number());
+        self.send(base::base_answer(&self.origin, &message.header));
+        self.outputs.push_back(ClientOutput::Down);
+        self.requests.disconnected();
+        self.reconnect.dismissed(now, unwanted, &mut self.rng);
+        self.state = State::Dismissed { until: now + EXCHANGE_TIMEOUT };
+    }
+
+    /// An answer to a request, or one that comes too late. Relays clear the P bit and set E or not: only
+    /// Hop-by-Hop and Result-Code count.
+    fn answer(&mut self, message: &Message<'_>) {
+        let hop_by_hop = message.header.hop_by_hop;
+        let Some((key, kind)) =
+            self.requests.find(hop_by_hop).and_then(|k| Some((k, self.requests.kind(k)?)))
+        else {
+            return self.count("diameter_late_answer");
+        };
+        let Ok(answer) = AaAnswer::decode(message) else {
+            self.count("diameter_malformed_answer");
+            return self.reject(key, hop_by_hop);
+        };
+        if matches!(answer.result_code, 3000..4000) {
+            self.count("diameter_protocol_error");
+            return self.reject(key, hop_by_hop);
+        }
+        let success = matches!(answer.result_code, 2000..3000);
+        let Some((id, _)) = self.requests.finish(key) else { return };
+        match kind {
+            Kind::Stop => {
+                self.outputs
+                    .push_back(ClientOutput::Stopped { id, result_code: answer.result_code });
+            }
+            Kind::Authorize if success && answer.previous.is_none() => {
+                self.count("diameter_no_agent_info");
+                self.give_up(id, kind);
+            }
+            Kind::Authorize => {
+                self.outputs.push_back(ClientOutput::Answer { id, answer: Ok(answer) })
+            }
+        }
+    }
+
+    fn reject(&mut self, key: u64, hop_by_hop: u32) {
+        if let Some((id, kind)) = self.requests.rejected(key, hop_by_hop) {
+            self.give_up(id, kind);
+        }
+    }
+
+    fn timers(&mut self, now: Time) {
+        match &mut self.state {
+            State::Connecting { until } | State::WaitCea { until } if *until <= now => {
+                self.abort(now, "diameter_exchange_timeout");
+            }
+            State::Dismissed { until } if *until <= now => {
+                self.outputs.push_back(ClientOutput::Close);
+                self.state = State::Waiting;
+            }
+            State::Stopping { until } if *until <= now => self.stopped(),
+            State::Open { watchdog, .. } => match watchdog.expire(now, &mut self.rng) {
+                Bark::Silent => {}
+                Bark::Ask => {
+                    let ids = self.requests.next_ids();
+                    self.send(base::dwr(&self.origin, ids));
+                }
+                Bark::Suspect => self.count("diameter_watchdog_suspect"),
+                Bark::Dead => self.abort(now, "diameter_watchdog_closed"),
+            },
+            _ => {}
+        }
+        if matches!(self.state, State::Stopping { .. } | State::Stopped) {
+            return;
+        }
+        while let Some(expired) = self.requests.expire(now) {
+            match expired {
+                Expired::Again(key) if matches!(self.state, State::Open { .. }) => {
+                    self.transmit(now, key)
+                }
+                Expired::Again(_) => {}
+                Expired::Over { id, kind } => {
+                    self.count("diameter_timeout");
+                    self.give_up(id, kind);
+                }
+            }
+        }
+        self.connect_if_due(now);
+    }
+}

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The server's end of one accepted connection. Who may connect and what a request is answered decides the owner:
+//!
+//! ```text
+//! Claim            -> admit() or refuse(Result-Code)
+//! Authorize, Stop  -> answer() or answer_stop()
+//! ```
+
+use super::inspect::{self, Request};
+use super::rng::Rng;
+use super::watchdog::{Bark, Watchdog};
+use super::{EXCHANGE_TIMEOUT, Time};
+use crate::base::{self, Capabilities, DisconnectCause};
+use crate::dictionary::result;
+use crate::message::{FLAG_ERROR, Header, Message, command};
+use crate::nasreq::{self, AaAnswer, AaRequest, Origin, Sender, StRequest};
+use crate::refuse::{self, Refusal};
+use crate::stream::Stream;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// How long a planned stop waits for the DPA.
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(1);
+
+/// What happened to a connection.
+#[derive(Clone, Copy, Debug)]
+pub enum ServerInput<'a> {
+    /// Octets arrived.
+    Octets(&'a [u8]),
+    /// TCP is gone.
+    Closed,
+    /// The deadline is reached.
+    Timeout,
+}
+
+/// What a connection wants, in order.
+#[derive(Debug)]
+pub enum ServerOutput {
+    /// Send octets.
+    Send(Vec<u8>),
+    /// Close TCP when what was sent has left. Nothing follows.
+    Close,
+    /// A sound CER of this peer. Nothing goes on before [`Server::admit`] or [`Server::refuse`].
+    Claim {
+        /// Origin-Host, in lower case.
+        host: String,
+        /// Origin-Realm, in lower case.
+        realm: String,
+        /// Origin-State-Id.
+        state_id: Option<u32>,
+    },
+    /// An admitted peer is no longer usable.
+    Down,
+    /// An AAR to be answered.
+    Authorize {
+        /// For the answer.
+        ticket: Ticket,
+        /// Its origin, which is not the peer if a relay is between.
+        sender: Sender,
+        /// What is asked.
+        request: AaRequest,
+    },
+    /// An STR to be answered.
+    Stop {
+        /// For the answer.
+        ticket: Ticket,
+        /// Its origin, which is not the peer if a relay is between.
+        sender: Sender,
+        /// What is asked.
+        request: StRequest,
+    },
+    /// A counter by name, one of [`Server::COUNTERS`] or of [`Refusal::counter`].
+    Count(&'static str),
+}
+
+/// What an answer repeats from its request.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    header: Header,
+    session_id: String,
+    user_name: String,
+    proxy_info: Vec<u8>,
+}
+
+impl Ticket {
+    /// End-to-End Identifier: with Origin-Host it names the request for 4 minutes.
+    pub fn end_to_end(&self) -> u32 {
+        self.header.end_to_end
+    }
+}
+
+/// What a server connection needs to know.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Own identity (in lower case) and Origin-State-Id.
+    pub origin: Origin,
+    /// Host-IP-Address of CEA.
+    pub host_ip: IpAddr,
+    /// Watchdog Tw (30 s).
+    pub tw: Duration,
+    /// Seed of identifiers and jitter.
+    pub seed: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    /// TCP is up.
+    WaitCer { until: Time },
+    /// CER read; the owner decides.
+    Claimed { cer: Header },
+    /// Requests flow.
+    Open { watchdog: Watchdog },
+    /// DPR or DPA sent: the peer closes, or answers.
+    Leaving { until: Time },
+    /// Over.
+    Closed,
+}
+
+/// The server side of one connection.
+#[derive(Debug)]
+pub struct Server {
+    config: ServerConfig,
+    rng: Rng,
+    next_id: u32,
+    state: State,
+    stream: Stream,
+    outputs: VecDeque<ServerOutput>,
+}
+
+impl Server {
+    /// The names in [`ServerOutput::Count`] that [`Refusal::counter`] does not give.
+    pub const COUNTERS: &'static [&'static str] = &[
+        "diameter_cer_refused",
+        "diameter_cer_timeout",
+        "diameter_connection_lost",
+        "diameter_framing",
+        "diameter_no_cer",
+        "diameter_unexpected_answer",
+        "diameter_watchdog_closed",
+        "diameter_watchdog_suspect",
+    ];
+
+    /// A connection just accepted: a CER must come within 5 s.
+    pub fn new(config: ServerConfig, now: Time) -> Server {
+        let mut rng = Rng::new(config.seed);
+        Server {
+            next_id: rng.next() as u32,
+            config,
+            rng,
+            state: State::WaitCer { until: now + EXCHANGE_TIMEOUT },
+            stream: Stream::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes one input.
+    pub fn handle(&mut self, now: Time, input: ServerInput<'_>) {
+        match input {
+            ServerInput::Octets(octets) => {
+                self.stream.push(octets);
+                self.read(now);
+            }
+            ServerInput::Closed => {
+                if matches!(
+                    self.state,
+                    State::WaitCer { .. } | State::Claimed { .. } | State::Open { .. }
+                ) {
+                    self.count("diameter_connection_lost");
+                }
+                self.end();
+            }
+            ServerInput::Timeout => self.timers(now),
+        }
+    }
+
+    /// The peer of [`ServerOutput::Claim`] may use this connection.
+    pub fn admit(&mut self, now: Time) {
+        if let State::Claimed { cer } = self.state {
+            self.send_cea(&cer, result::SUCCESS);
+            self.state =
+                State::Open { watchdog: Watchdog::new(now, self.config.tw, &mut self.rng) };
+            self.read(now);
+        }
+    }
+
+    /// It may not: a CEA with `code`, then the end.
+    pub fn refuse(&mut self, code: u32) {
+        if let State::Claimed { cer } = self.state {
+            self.send_cea(&cer, code);
+            self.close("diameter_cer_refused");
+        }
+    }
+
+    /// Answers an AAR. Session-Id is the request's; the one in `answer` is not looked at.
+    pub fn answer(&mut self, ticket: Ticket, answer: &AaAnswer) {
+        let answer = AaAnswer { session_id: Some(ticket.session_id), ..answer.clone() };
+        let writer = answer.write(&self.config.origin, &ticket.header, &ticket.user_name);
+        self.send(writer.raw(&ticket.proxy_info).finish());
+    }
+
+    /// Answers an STR.
+    pub fn answer_stop(&mut self, ticket: Ticket, result_code: u32) {
+        let writer =
+            nasreq::write_sta(&self.config.origin, &ticket.header, &ticket.session_id, result_code);
+        self.send(writer.raw(&ticket.proxy_info).finish());
+    }
+
+    /// Asks the peer to leave (DPR, REBOOTING) and closes when the DPA is in, or after 1 s.
+    pub fn shutdown(&mut self, now: Time) {
+        match self.state {
+            State::Open { .. } => {
+                let ids = self.next_ids();
+                self.send(base::dpr(&self.config.origin, DisconnectCause::Rebooting, ids));
+                self.outputs.push_back(ServerOutput::Down);
+                self.state = State::Leaving { until: now + SHUTDOWN_WAIT };
+            }
+            State::WaitCer { .. } | State::Claimed { .. } => self.end(),
+            State::Leaving { .. } | State::Closed => {}
+        }
+    }
+
+    /// Ends the connection at once, without a word: another one took its place.
+    pub fn abandon(&mut self) {
+        self.end();
+    }
+
+    /// Whether the last DWR found no answer yet.
+    pub fn is_suspect(&self) -> bool {
+        matches!(&self.state, State::Open { watchdog } if watchdog.is_suspect())
+    }
+
+    /// The next effect.
+    pub fn poll_output(&mut self) -> Option<ServerOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call `handle` with `Timeout`.
+    pub fn deadline(&self) -> Option<Time> {
+        match &self.state {
+            State::WaitCer { until } | State::Leaving { until } => Some(*until),
+            State::Open { watchdog } => Some(watchdog.deadline()),
+            State::Claimed { .. } | State::Closed => None,
+        }
+    }
+
+    fn count(&mut self, name: &'static str) {
+        self.outputs.push_back(ServerOutput::Count(name));
+    }
+
+    fn send(&mut self, message: Vec<u8>) {
+        if !matches!(self.state, State::Closed) {
+            self.outputs.push_back(ServerOutput::Send(message));
+        }
+    }
+
+    fn send_cea(&mut self, cer: &Header, code: u32) {
+        self.send(base::cea(&self.config.origin, self.config.host_ip, cer, code, None));
+    }
+
+    fn next_ids(&mut self) -> (u32, u32) {
+        self.next_id = self.next_id.wrapping_add(1);
+        (self.next_id, self.next_id)
+    }
+
+    fn close(&mut self, counter: &'static str) {
+        self.count(counter);
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if matches!(self.state, State::Open { .. }) {
+            self.outputs.push_back(ServerOutput::Down);
+        }
+        if !matches!(self.state, State::Closed) {
+            self.outputs.push_back(ServerOutput::Close);
+        }
+        self.state = State::Closed;
+        self.stream = Stream::default();
+    }
+
+    /// Reads what has arrived, up to a CER the owner has to judge.
+    fn read(&mut self, now: Time) {
+        // Taken out, so that a message can be read while the rest of the connection changes.
+        let mut stream = std::mem::take(&mut self.stream);
+        while matches!(
+            self.state,
+            State::WaitCer { .. } | State::Open { .. } | State::Leaving { .. }
+        ) {
+            match stream.next_message().and_then(|next| next.map(Message::parse).transpose()) {
+                Ok(Some(message)) => self.message(now, &message),
+                Ok(None) => break,
+                Err(_) => self.close("diameter_framing"),
+            }
+        }
+        if !matches!(self.state, State::Closed) {
+            self.stream = stream;
+        }
+    }
+
+    fn message(&mut self, now: Time, message: &Message<'_>) {
+        let header = message.header;
+        match &mut self.state {
+            State::WaitCer { .. } => {
+                if header.is_request() && header.command == command::CAPABILITIES_EXCHANGE {
+                    self.cer(message);
+                } else {
+                    self.close("diameter_no_cer");
+                }
+            }
+            State::Open { watchdog } => {
+                let dwa = !header.is_request() && header.command == command::DEVICE_WATCHDOG;
+                watchdog.heard(now, dwa, &mut self.rng);
+                if header.is_request() {
+                    self.request(now, message);
+                } else if !dwa {
+                    self.count("diameter_unexpected_answer");
+                }
+            }
+            State::Leaving { .. } => {
+                if !header.is_request() && header.command == command::DISCONNECT_PEER {
+                    self.end();
+                }
+            }
+            State::Claimed { .. } | State::Closed => {}
+        }
+    }
+
+    fn cer(&mut self, message: &Message<'_>) {
+        let header = message.header;
+        let (code, fault) = match Capabilities::decode(message) {
+            Err(fault) => (fault.code, Some(fault)),
+            Ok(_) if header.flags & FLAG_ERROR != 0 => (result::INVALID_HDR_BITS, None),
+            Ok(peer) if !peer.common_application => (result::NO_COMMON_APPLICATION, None),
+            Ok(peer) if !peer.plain => (result::NO_COMMON_SECURITY, None),
+            Ok(peer) => {
+                self.state = State::Claimed { cer: header };
+                let (host, realm) = (peer.identity.host, peer.identity.realm);
+                return self.outputs.push_back(ServerOutput::Claim {
+                    host,
+                    realm,
+                    state_id: peer.state_id,
+                });
+            }
+        };
+        self.send(base::cea(
+            &self.config.origin,
+            self.config.host_ip,
+            &header,
+            code,
+            fault.as_ref(),
+        ));
+        self.close("diameter_cer_refused");
+    }
+
+    fn request(&mut self, now: Time, message: &Message<'_>) {
+        let header = message.header;
+        let ticket = |session_id: &str, user_name: &str| Ticket {
+            header,
+            session_id: session_id.to_owned(),
+            user_name: user_name.to_owned(),
+            proxy_info: refuse::proxy_info(message),
+        };
+        match inspect::request(&self.config.origin.identity, message) {
+            Ok(Request::Base) => {
+                self.send(base::base_answer(&self.config.origin, &header));
+                if header.command == command::DISCONNECT_PEER {
+                    self.outputs.push_back(ServerOutput::Down);
+                    self.state = State::Leaving { until: now + EXCHANGE_TIMEOUT };
+                }
+            }
+            Ok(Request::Authorize(sender, request)) => {
+                let ticket = ticket(&request.session_id, &request.user_name);
+                self.outputs.push_back(ServerOutput::Authorize { ticket, sender, request });
+            }
+            Ok(Request::Terminate(sender, request)) => {
+                let ticket = ticket(&request.session_id, &request.user_name);
+                self.outputs.push_back(ServerOutput::Stop { ticket, sender, request });
+            }
+            Err(refusal) => self.refuse_request(message, &refusal),
+        }
+    }
+
+    fn refuse_request(&mut self, message: &Message<'_>, refusal: &Refusal) {
+        self.count(refusal.counter());
+        self.send(refuse::answer(&self.config.origin, message, refusal));
+    }
+
+    fn timers(&mut self, now: Time) {
+        match &mut self.state {
+            State::WaitCer { until } if *until <= now => self.close("diameter_cer_timeout"),
+            State::Leaving { until } if *until <= now => self.end(),
+            State::Open { watchdog } => match watchdog.expire(now, &mut self.rng) {
+                Bark::Silent => {}
+                Bark::Ask => {
+                    let ids = self.next_ids();
+                    self.send(base::dwr(&self.config.origin, ids));
+                }
+                Bark::Suspect => self.count("diameter_watchdog_suspect"),
+                Bark::Dead => self.close("diameter_watchdog_closed"),
+            },
+            _ => {}
+        }
+    }
+}
