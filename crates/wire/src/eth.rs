@@ -7,6 +7,8 @@ use crate::addr::Mac;
 pub const HEADER_LEN: usize = 14;
 /// EtherType of IPv6.
 pub const IPV6: u16 = 0x86dd;
+/// EtherType of an 802.1Q tag.
+pub const VLAN: u16 = 0x8100;
 
 /// The header of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,11 +26,20 @@ pub struct EthHeader {
 }
 
 impl EthHeader {
-    /// `None` when the frame is too short.
+    /// `None` when the frame is too short. Behind a second tag the EtherType is that tag's, so never IPv6.
     #[inline]
     pub fn parse(frame: &[u8]) -> Option<EthHeader> {
-        let _ = frame;
-        todo!()
+        let header = frame.first_chunk::<HEADER_LEN>()?;
+        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *header;
+        let outer = u16::from_be_bytes([t0, t1]);
+        let (vlan, ethertype, len) = if outer == VLAN {
+            let [tci0, tci1, t0, t1] = *frame[HEADER_LEN..].first_chunk::<4>()?;
+            (Some(u16::from_be_bytes([tci0 & 0x0f, tci1])), u16::from_be_bytes([t0, t1]), 18)
+        } else {
+            (None, outer, HEADER_LEN)
+        };
+        let dst = Mac([d0, d1, d2, d3, d4, d5]);
+        Some(EthHeader { dst, src: Mac([s0, s1, s2, s3, s4, s5]), vlan, ethertype, len })
     }
 }
 
@@ -36,4 +47,35 @@ impl EthHeader {
 pub const fn ipv6_header(dst: Mac, src: Mac) -> [u8; HEADER_LEN] {
     let (d, s) = (dst.0, src.0);
     [d[0], d[1], d[2], d[3], d[4], d[5], s[0], s[1], s[2], s[3], s[4], s[5], 0x86, 0xdd]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DST: Mac = Mac([2, 0, 0, 0, 0, 0xb]);
+    const SRC: Mac = Mac([2, 0, 0, 0, 0, 0xa]);
+
+    #[test]
+    fn an_untagged_header_reads_as_written() {
+        let header = EthHeader::parse(&ipv6_header(DST, SRC)).expect("long enough");
+        assert_eq!(header, EthHeader { dst: DST, src: SRC, vlan: None, ethertype: IPV6, len: 14 });
+        assert_eq!(EthHeader::parse(&ipv6_header(DST, SRC)[..13]), None);
+    }
+
+    #[test]
+    fn one_tag_is_read_and_its_priority_bits_are_not_part_of_the_vlan() {
+        let mut frame = ipv6_header(DST, SRC).to_vec();
+        frame.splice(12..12, [0x81, 0x00, 0xe0, 0x07]);
+        let header = EthHeader::parse(&frame).expect("long enough");
+        assert_eq!((header.vlan, header.ethertype, header.len), (Some(7), IPV6, 18));
+        assert_eq!(EthHeader::parse(&frame[..17]), None);
+    }
+
+    #[test]
+    fn behind_a_second_tag_nothing_is_ipv6() {
+        let mut frame = ipv6_header(DST, SRC).to_vec();
+        frame.splice(12..12, [0x81, 0x00, 0, 1, 0x81, 0x00, 0, 2]);
+        assert_eq!(EthHeader::parse(&frame).map(|h| h.ethertype), Some(VLAN));
+    }
 }

@@ -45,12 +45,13 @@ pub struct AttachTime(pub u64);
 impl AttachTime {
     /// From the wall clock, rounded down to 1/65536 s.
     pub const fn from_unix(wall: Duration) -> Self {
-        AttachTime(wall.as_secs() << 16 | ((wall.subsec_nanos() as u64) << 16) / 1_000_000_000)
+        let fraction = ((wall.subsec_nanos() as u64) << 16) / 1_000_000_000;
+        AttachTime((wall.as_secs() << 16) | fraction)
     }
 
-    /// The next later time.
+    /// The next later time. The last one, which only a broken peer names, is followed by itself.
     pub const fn next(self) -> Self {
-        AttachTime(self.0 + 1)
+        AttachTime(self.0.saturating_add(1))
     }
 }
 
@@ -66,7 +67,7 @@ impl MesgId {
     pub const fn from_unix(wall: Duration) -> Self {
         let seconds = wall.as_secs().wrapping_add(NTP_UNIX_OFFSET) & 0xffff_ffff;
         let fraction = ((wall.subsec_nanos() as u64) << 32) / 1_000_000_000;
-        MesgId(seconds << 32 | fraction)
+        MesgId((seconds << 32) | fraction)
     }
 
     /// `self - earlier` modulo 2^64, as a signed distance in units of 2^-32 s.
