@@ -1,21 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Neighbour Discovery on access and core ports: RS (with the RoMIP option), RA, NS, NA, MLDv2 reports
-//! (protocol.md 3.6; RFC 4861, 6275, 3810). ICMPv6 messages as octets from the type field on; the IPv6 and
+//! (protocol.md 3.6; RFC 4861, 4443, 3810). ICMPv6 messages as octets from the type field on; the IPv6 and
 //! Ethernet headers around them are in [`crate::ip6`].
+
+mod build;
+mod error;
+mod mld;
+mod options;
+mod parse;
+
+pub use build::{echo_reply, neighbor_advert, neighbor_solicit, router_advert, router_solicit};
+pub use error::icmp_error;
+pub use mld::mld_report;
+pub use parse::{parse, parse_router_advert};
 
 use crate::addr::{Mac, Nai};
 use std::net::Ipv6Addr;
 
+/// Every node of the link.
+pub const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+/// Every router of the link.
+pub const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+
+/// ICMPv6 types.
+mod kind {
+    pub const ECHO_REQUEST: u8 = 128;
+    pub const ECHO_REPLY: u8 = 129;
+    pub const MLD_QUERY: u8 = 130;
+    pub const ROUTER_SOLICIT: u8 = 133;
+    pub const ROUTER_ADVERT: u8 = 134;
+    pub const NEIGHBOR_SOLICIT: u8 = 135;
+    pub const NEIGHBOR_ADVERT: u8 = 136;
+    pub const REDIRECT: u8 = 137;
+    pub const MLD2_REPORT: u8 = 143;
+}
+
+/// The solicited-node group of `addr` (RFC 4291 §2.7.1).
+pub const fn solicited_node(addr: Ipv6Addr) -> Ipv6Addr {
+    let o = addr.octets();
+    let low = u16::from_be_bytes([o[14], o[15]]);
+    Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | o[13] as u16, low)
+}
+
 /// Why an ND message is dropped; each has its own counter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NdError {
-    /// RFC 4861: hop limit 255.
-    #[error("hop limit is not 255")]
+    /// RFC 4861: hop limit 255; RFC 3810: hop limit 1.
+    #[error("hop limit is not the one its type must have")]
     HopLimit,
     /// Wrong ICMPv6 checksum.
     #[error("checksum is wrong")]
     Checksum,
-    /// Code other than 0, too short, option of length 0 or past the end, SLLAO with source `::`.
+    /// Code other than 0, too short, option of length 0 or past the end, SLLAO with source `::`, or another of the
+    /// checks of RFC 4861 §6.1.1, §7.1.1 and §7.1.2.
     #[error("malformed")]
     Malformed,
 }
@@ -49,7 +86,7 @@ pub struct PrefixInfo {
 pub struct RouterAdvert {
     /// Seconds.
     pub router_lifetime: u16,
-    /// MTU option.
+    /// MTU option; 0 stands for none.
     pub mtu: u32,
     /// The new /64 first, then each Active external HoA's.
     pub prefixes: Vec<PrefixInfo>,
@@ -96,72 +133,19 @@ pub enum Icmp6<'a> {
     NeighborAdvert(NeighborAdvert),
     /// Type 128: everything behind the checksum (identifier, sequence, data).
     EchoRequest(&'a [u8]),
-    /// Type 130: the group asked for, `::` = all.
+    /// Type 130, MLDv1 or v2: the group asked for, `::` = all.
     MldQuery(Ipv6Addr),
     /// An ICMPv6 error (types 1 to 127): type, code, the 32-bit field, the quoted packet.
-    Error { kind: u8, code: u8, value: u32, quoted: &'a [u8] },
+    Error {
+        /// Type.
+        kind: u8,
+        /// Code.
+        code: u8,
+        /// The field behind the checksum: the MTU of a Packet Too Big.
+        value: u32,
+        /// As much of the offending packet as there is.
+        quoted: &'a [u8],
+    },
     /// Anything else, by type.
     Other(u8),
-}
-
-/// Reads the ICMPv6 message `icmp` (type field on) that came from `src` to `dst` with `hop_limit`.
-pub fn parse(
-    src: Ipv6Addr,
-    dst: Ipv6Addr,
-    hop_limit: u8,
-    icmp: &[u8],
-) -> Result<Icmp6<'_>, NdError> {
-    let _ = (src, dst, hop_limit, icmp);
-    todo!()
-}
-
-/// The octets of an RA from `src` to `dst`, SLLAO = [`crate::addr::ROUTER_MAC`]; order of protocol.md 3.6.
-pub fn router_advert(ra: &RouterAdvert, src: Ipv6Addr, dst: Ipv6Addr) -> Vec<u8> {
-    let _ = (ra, src, dst);
-    todo!()
-}
-
-/// The octets of an RS with the RoMIP options of `rs` (a draft host; used by tests, lab and simulator).
-pub fn router_solicit(rs: &RouterSolicit, dst: Ipv6Addr) -> Vec<u8> {
-    let _ = (rs, dst);
-    todo!()
-}
-
-/// The octets of an NS.
-pub fn neighbor_solicit(ns: &NeighborSolicit, dst: Ipv6Addr) -> Vec<u8> {
-    let _ = (ns, dst);
-    todo!()
-}
-
-/// The octets of an NA.
-pub fn neighbor_advert(na: &NeighborAdvert, src: Ipv6Addr, dst: Ipv6Addr) -> Vec<u8> {
-    let _ = (na, src, dst);
-    todo!()
-}
-
-/// The octets of an echo reply that returns `body` (identifier, sequence, data).
-pub fn echo_reply(body: &[u8], src: Ipv6Addr, dst: Ipv6Addr) -> Vec<u8> {
-    let _ = (body, src, dst);
-    todo!()
-}
-
-/// The octets of an ICMPv6 error that quotes as much of `packet` as fits into 1280 octets in all (RFC 4443 §3).
-/// `None` when RFC 4443 §2.4 (e) forbids one: about an ICMPv6 error, to or from multicast or `::`, link-local scope.
-pub fn icmp_error(
-    kind: u8,
-    code: u8,
-    value: u32,
-    packet: &[u8],
-    src: Ipv6Addr,
-    dst: Ipv6Addr,
-) -> Option<Vec<u8>> {
-    let _ = (kind, code, value, packet, src, dst);
-    todo!()
-}
-
-/// A whole IPv6 packet: MLDv2 report (RFC 3810, hop-by-hop with Router Alert, hop limit 1, to ff02::16) that the
-/// sender joins `groups` (mode is exclude). `src` is link-local or `::`.
-pub fn mld_report(groups: &[Ipv6Addr], src: Ipv6Addr) -> Vec<u8> {
-    let _ = (groups, src);
-    todo!()
 }
