@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The messages as values (protocol.md 3.1 to 3.3).
 
-use super::Seal;
 use crate::addr::Nai;
 use crate::time::AttachTime;
 use std::net::Ipv6Addr;
@@ -173,14 +172,4 @@ pub enum Message {
     Heartbeat(Heartbeat),
     /// Binding Error: status, and the home address field (`::`).
     BindingError(u8),
-}
-
-pub(super) fn encode(
-    message: &Message,
-    src: Ipv6Addr,
-    dst: Ipv6Addr,
-    seal: Option<Seal<'_>>,
-) -> Vec<u8> {
-    let _ = (message, src, dst, seal);
-    todo!()
 }

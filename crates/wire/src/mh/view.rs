@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A received Mobility Header, checked step by step.
 
-use super::{Key, Message, Status};
+use super::auth::Trailer;
+use super::options::{Said, Walk};
+use super::{Key, Message, NEXT_HEADER, Status, parse};
+use crate::ip6::{NO_NEXT_HEADER, checksum};
 use crate::time::MesgId;
 use std::net::Ipv6Addr;
 
@@ -51,8 +54,8 @@ pub enum Malformed {
         /// Offset of the option in the MH.
         at: usize,
     },
-    /// D=1 with one of H, L, K, M, R (R-38).
-    #[error("flags {0:#06x} are no DBU")]
+    /// D=1 with one of H, L, K, M, R (R-38); of an acknowledgement the octet is the low half.
+    #[error("flags {0:#06x} are no DBU or DBA")]
     Flags(u16),
 }
 
@@ -63,7 +66,8 @@ pub struct Refusal {
     pub source: bool,
     /// To echo.
     pub seq: u16,
-    /// 152 (a PMIPv6 PBU), 158 (HoA missing), 160 (MN-ID missing).
+    /// 152 (a PMIPv6 PBU), 158 (HoA missing), 160 (MN-ID missing), 129 (a dDBU without Serving MAAR, which
+    /// therefore is not the sender).
     pub status: Status,
 }
 
@@ -85,6 +89,14 @@ pub enum ParseError {
 }
 
 /// A Mobility Header whose length and Payload Proto are right.
+///
+/// ```text
+///  0 Payload Proto 59   1 Header Len   2 MH Type   3 Reserved   4 Checksum
+///     BU  6 Sequence #      8 flags word          10 Lifetime     12 options
+///     BA  6 Status 7 flags  8 Sequence #          10 Lifetime     12 options
+///     HB  6 flags word      8 Sequence (32 bit)                   12 options
+///     BE  6 Status 7 Res.   8 Home Address                        24 options
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct MhView<'a> {
     octets: &'a [u8],
@@ -93,8 +105,21 @@ pub struct MhView<'a> {
 impl<'a> MhView<'a> {
     /// `octets` is the whole IPv6 payload (no padding behind it).
     pub fn new_checked(octets: &'a [u8]) -> Result<Self, Malformed> {
-        let _ = octets;
-        todo!()
+        let &[payload_proto, header_len, ..] =
+            octets.first_chunk::<8>().ok_or(Malformed::Short { got: octets.len(), needed: 8 })?;
+        let header_len = (usize::from(header_len) + 1) * 8;
+        if header_len != octets.len() {
+            return Err(Malformed::Length { header_len, got: octets.len() });
+        }
+        if payload_proto != NO_NEXT_HEADER {
+            return Err(Malformed::PayloadProto(payload_proto));
+        }
+        Ok(MhView { octets })
+    }
+
+    /// The octets.
+    pub fn octets(&self) -> &'a [u8] {
+        self.octets
     }
 
     /// MH Type.
@@ -104,28 +129,31 @@ impl<'a> MhView<'a> {
 
     /// Whether the checksum over pseudo-header and MH is right.
     pub fn checksum_ok(&self, src: Ipv6Addr, dst: Ipv6Addr) -> bool {
-        let _ = (src, dst);
-        todo!()
+        checksum(src, dst, NEXT_HEADER, self.octets) == 0
     }
 
     /// The SPI of option 9, if it is there and ends the message.
     pub fn spi(&self) -> Option<u32> {
-        todo!()
+        Trailer::of(self.octets).map(|auth| auth.spi)
     }
 
     /// Whether option 9 is last, names `key` and holds the right MAC. Constant time in the MAC.
     pub fn verify(&self, key: &Key, src: Ipv6Addr, dst: Ipv6Addr) -> bool {
-        let _ = (key, src, dst);
-        todo!()
+        Trailer::of(self.octets).is_some_and(|auth| auth.verify(key, src, dst))
     }
 
-    /// Option 10.
+    /// Option 10, the first if there are several (which `parse` refuses). `None` too for an MH type whose options'
+    /// place is not known.
     pub fn mesg_id(&self) -> Option<MesgId> {
-        todo!()
+        let options = Walk::new(self.octets, parse::options_at(self.mh_type())?);
+        options.flatten().find_map(|option| match option.said() {
+            Ok(Said::MesgId(id)) => Some(id),
+            _ => None,
+        })
     }
 
-    /// The message.
+    /// The message. Its kind is told by MH Type and the E flag; the order of options is free outside groups.
     pub fn parse(&self) -> Result<Message, ParseError> {
-        todo!()
+        parse::parse(self.octets)
     }
 }
