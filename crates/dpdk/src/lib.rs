@@ -1,20 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! DPDK with ownership. The only crate where `unsafe` has meaning.
 //!
-//! The API the rest of the house is written against (contract; keep these names and this ownership):
+//! Who keeps whom, so that nothing can outlive what it points into:
 //!
 //! ```text
-//! eal::Eal::init(args: &[String]) -> Result<Eal, EalError>        once a process; Drop runs rte_eal_cleanup. !Send, !Sync.
-//! lcore::launch(&Eal, lcore: u32, f: impl FnOnce() + Send + 'static) -> Result<lcore::Handle, _>; Handle::join()
-//! mempool::Mempool::new(&Eal, name, mbufs: u32, cache: u32, data_room: u16) -> Result<Mempool, _>   Clone (shared), Send, Sync
-//!     .alloc() -> Option<Mbuf>   .alloc_copy(&[u8]) -> Option<Mbuf>   .available() -> u32   .in_use() -> u32
-//! mbuf::Mbuf: wire::buf::PacketBuf, Send; frees itself on drop
-//! port::Port::by_device(&Eal, device: &str) -> Result<Port, PortError>   the device string of the configuration, plugged
-//!     in here (rte_dev_probe), so that "no such device" is an error with its name
-//!     .name() .mac() .capabilities() -> {max_rx_queues, max_tx_queues, max_mtu,..}
-//!     .configure(PortConfig{ rx_queues, tx_queues, rx_descriptors, tx_descriptors, mtu, promiscuous, all_multicast }, &Mempool)
-//!     .start() -> Result<(Vec<RxQueue>, Vec<TxQueue>), _>   .link_up() .mtu() .stats() -> Stats   .stop()   Drop stops and closes
-//! queue::RxQueue::receive(&mut self, &mut ArrayVec<Mbuf, 32>)    queue::TxQueue::send(&mut self, &mut ArrayVec<Mbuf, 32>) -> usize sent;
-//!     what the NIC did not take is freed and counted. Both Send, not Sync, not Clone: a queue belongs to one lcore.
-//! prefetch::read<T>(&T)
+//! RxQueue, TxQueue ──► Port ──► Mempool ──► EAL (rte_eal_cleanup runs when the last of them is gone)
+//! lcore closure ────────────────────────────►
+//! Mbuf: a bare pointer, 8 octets. A pool whose mbufs are not all back is left in place, and the EAL with it.
 //! ```
+//!
+//! Rules that the types keep: an [`Mbuf`](mbuf::Mbuf) frees itself unless the NIC took it; a queue belongs to one
+//! lcore (`Send`, not `Sync`, not `Clone`); a port cannot be stopped while somebody holds one of its queues.
+//! Read first: `examples/forward.rs`, then [`eal`], [`mempool`], [`port`], [`queue`].
+
+pub mod eal;
+pub mod lcore;
+pub mod mbuf;
+pub mod mempool;
+pub mod port;
+pub mod prefetch;
+pub mod queue;
+pub mod stats;
+
+pub use eal::Eal;
+pub use mbuf::Mbuf;
+pub use mempool::Mempool;
+pub use port::{Port, PortConfig};
+pub use queue::{BURST, RxQueue, TxQueue};
+
+/// The running DPDK's version as it names itself: `DPDK 22.11.11`.
+pub fn version() -> String {
+    // SAFETY: rte_version takes nothing and gives a static, NUL-terminated string; DPDK keeps it.
+    let text = unsafe { std::ffi::CStr::from_ptr(dpdk_sys::rte_version()) };
+    text.to_string_lossy().into_owned()
+}
