@@ -4,8 +4,12 @@
 
 use crate::PortId;
 use crate::verdict::PeerId;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use prefix_trie::{Prefix, PrefixMap};
 use std::net::Ipv6Addr;
 use wire::addr::Mac;
+use wire::{eth, ip6};
 
 /// The role of a port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,7 +50,8 @@ pub struct Neighbor {
 pub struct Peer {
     /// Its core address.
     pub address: Ipv6Addr,
-    /// Where its tunnel packets go; `None` until resolved (drop `peer_unresolved`, the slow path is told).
+    /// Where its tunnel packets go; `None` until resolved (drop `peer_unresolved`: the slow path, which builds this
+    /// snapshot, knows and solicits).
     pub next_hop: Option<NeighborId>,
 }
 
@@ -97,11 +102,246 @@ pub struct FibBuilder {
 
 /// The snapshot. Built once, read by all workers.
 #[derive(Debug)]
-pub struct Fib(());
+pub struct Fib {
+    own: Option<Ipv6Addr>,
+    ports: Vec<PortInfo>,
+    next_hops: Vec<Option<NextHop>>,
+    tunnels: Vec<Result<Tunnel, NoTunnel>>,
+    peers: HashMap<Ipv6Addr, PeerId, FixedState>,
+    /// `None` where a core prefix cuts a hole.
+    anchors: PrefixMap<Bits, Option<Anchor>>,
+    routes: PrefixMap<Bits, Route>,
+    on_link: HashMap<Ipv6Addr, NeighborId, FixedState>,
+}
+
+/// A neighbour and what its port lets through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct NextHop {
+    /// What to put in front, and where out.
+    pub neighbor: Neighbor,
+    /// IPv6 MTU of the port.
+    pub mtu: usize,
+}
+
+/// The rewrite towards a peer: what stands in front of every tunnelled packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Tunnel {
+    /// Ethernet and outer IPv6 header; payload length, traffic class and flow label are 0.
+    pub header: [u8; TUNNEL_HEADER_LEN],
+    /// Out port.
+    pub port: PortId,
+    /// MTU of the path to the peer: the port's.
+    pub path_mtu: usize,
+}
+
+/// Octets of [`Tunnel::header`].
+pub(crate) const TUNNEL_HEADER_LEN: usize = eth::HEADER_LEN + ip6::HEADER_LEN;
+
+/// Why there is no tunnel to a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NoTunnel {
+    /// No such peer in this snapshot.
+    Unknown,
+    /// Its next hop is not resolved.
+    Unresolved,
+}
+
+/// An address and how many of its bits count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Bits(u128, u8);
+
+impl Bits {
+    fn of(address: Ipv6Addr) -> Bits {
+        Bits(address.to_bits(), 128)
+    }
+}
+
+impl Prefix for Bits {
+    type R = u128;
+    fn repr(&self) -> u128 {
+        self.0
+    }
+    fn prefix_len(&self) -> u8 {
+        self.1
+    }
+    fn from_repr_len(bits: u128, len: u8) -> Bits {
+        Bits(bits, len)
+    }
+}
 
 impl FibBuilder {
-    /// Builds tries and rewrites.
+    /// Builds tries and rewrites. A neighbour on a port that does not exist and a next hop that is no neighbour count
+    /// as unresolved; a prefix length above 128 counts as 128.
     pub fn build(self) -> Fib {
-        todo!()
+        let ports = self.ports;
+        let next_hops: Vec<Option<NextHop>> = self
+            .neighbors
+            .iter()
+            .map(|&neighbor| {
+                let mtu = ports.get(neighbor.port as usize)?.mtu as usize;
+                Some(NextHop { neighbor, mtu })
+            })
+            .collect();
+        let tunnel = |peer: Option<Peer>| {
+            let peer = peer.ok_or(NoTunnel::Unknown)?;
+            let hop = peer.next_hop.and_then(|id| *next_hops.get(id as usize)?);
+            let (hop, own) = hop.zip(self.own).ok_or(NoTunnel::Unresolved)?;
+            Ok(prebuilt(own, peer.address, self.tunnel_hop_limit, hop))
+        };
+        let tunnels = self.peers.iter().map(|&peer| tunnel(peer)).collect();
+        let by_address =
+            |(id, peer): (usize, &Option<Peer>)| Some(((*peer)?.address, id as PeerId));
+        let peers = self.peers.iter().enumerate().filter_map(by_address).collect();
+        let mut anchors: PrefixMap<Bits, Option<Anchor>> =
+            self.anchors.into_iter().map(|(a, len, to)| (bits(a, len), Some(to))).collect();
+        for (address, len) in self.core_prefixes {
+            anchors.insert(bits(address, len), None);
+        }
+        Fib {
+            own: self.own,
+            tunnels,
+            peers,
+            anchors,
+            routes: self.routes.into_iter().map(|(a, len, to)| (bits(a, len), to)).collect(),
+            on_link: self.on_link.into_iter().collect(),
+            ports,
+            next_hops,
+        }
+    }
+}
+
+fn bits(address: Ipv6Addr, len: u8) -> Bits {
+    Bits(address.to_bits(), len.min(128))
+}
+
+fn prebuilt(own: Ipv6Addr, peer: Ipv6Addr, hop_limit: u8, hop: NextHop) -> Tunnel {
+    let mut header = [0; TUNNEL_HEADER_LEN];
+    let (eth, outer) = header.split_at_mut(eth::HEADER_LEN);
+    eth.copy_from_slice(&hop.neighbor.eth);
+    ip6::write_header(outer, own, peer, ip6::IPV6_IN_IPV6, hop_limit, 0);
+    Tunnel { header, port: hop.neighbor.port, path_mtu: hop.mtu }
+}
+
+impl Fib {
+    /// A port by its number.
+    pub fn port(&self, id: PortId) -> Option<&PortInfo> {
+        self.ports.get(id as usize)
+    }
+
+    /// This MAAR's core address.
+    pub fn own(&self) -> Option<Ipv6Addr> {
+        self.own
+    }
+
+    /// The peer whose core address this is (R-34: by the whole address).
+    pub fn peer_at(&self, address: Ipv6Addr) -> Option<PeerId> {
+        self.peers.get(&address).copied()
+    }
+
+    /// Whether this is the core address of a MAAR, ours or a peer's.
+    pub fn is_maar(&self, address: Ipv6Addr) -> bool {
+        self.own == Some(address) || self.peers.contains_key(&address)
+    }
+
+    /// Where an address is anchored: longest match in the anchor map. `None`: not managed.
+    pub fn anchor(&self, address: Ipv6Addr) -> Option<Anchor> {
+        *self.anchors.get_lpm(&Bits::of(address))?.1
+    }
+
+    /// The route by longest match.
+    pub fn route(&self, address: Ipv6Addr) -> Option<Route> {
+        self.routes.get_lpm(&Bits::of(address)).map(|(_, route)| *route)
+    }
+
+    /// The neighbour that has this address on a core link.
+    pub fn neighbor_at(&self, address: Ipv6Addr) -> Option<NeighborId> {
+        self.on_link.get(&address).copied()
+    }
+
+    #[inline]
+    pub(crate) fn next_hop(&self, id: NeighborId) -> Option<&NextHop> {
+        self.next_hops.get(id as usize)?.as_ref()
+    }
+
+    #[inline]
+    pub(crate) fn tunnel(&self, peer: PeerId) -> Result<&Tunnel, NoTunnel> {
+        match self.tunnels.get(peer as usize) {
+            Some(tunnel) => tunnel.as_ref().map_err(|why| *why),
+            None => Err(NoTunnel::Unknown),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Ipv6Addr {
+        text.parse().expect("an address of the test")
+    }
+
+    fn sample() -> Fib {
+        let core =
+            PortInfo { role: Role::Core, mac: Mac([2; 6]), mtu: 1500, attach_on_frame: false };
+        let eth = eth::ipv6_header(Mac([4; 6]), Mac([2; 6]));
+        FibBuilder {
+            own: Some(at("2001:db8:ff::a3")),
+            tunnel_hop_limit: 64,
+            ports: vec![core],
+            neighbors: vec![Neighbor { port: 0, eth }, Neighbor { port: 7, eth }],
+            peers: vec![
+                Some(Peer { address: at("2001:db8:ff::a1"), next_hop: Some(0) }),
+                None,
+                Some(Peer { address: at("2001:db8:ff::a2"), next_hop: None }),
+                Some(Peer { address: at("2001:db8:ff::b1"), next_hop: Some(1) }),
+            ],
+            anchors: vec![
+                (at("2001:db8:a1::"), 48, Anchor::Peer(0)),
+                (at("2001:db8:a3::"), 48, Anchor::Own),
+                (at("2001:db8:ff::"), 48, Anchor::Peer(2)),
+            ],
+            routes: vec![(at("::"), 0, Route::Via(0)), (at("2001:db8:a3::"), 48, Route::Pool)],
+            on_link: vec![(at("2001:db8:ff::1"), 0)],
+            core_prefixes: vec![(at("2001:db8:ff::"), 64)],
+        }
+        .build()
+    }
+
+    #[test]
+    fn the_longest_prefix_wins_and_a_core_prefix_is_never_managed() {
+        let fib = sample();
+        assert_eq!(fib.anchor(at("2001:db8:a1:a::1")), Some(Anchor::Peer(0)));
+        assert_eq!(fib.anchor(at("2001:db8:ff:1::1")), Some(Anchor::Peer(2)));
+        assert_eq!(fib.anchor(at("2001:db8:ff::1")), None);
+        assert_eq!(fib.anchor(at("2001:db8:cafe::80")), None);
+        assert_eq!(fib.route(at("2001:db8:a3:a::1")), Some(Route::Pool));
+        assert_eq!(fib.route(at("2001:db8:cafe::80")), Some(Route::Via(0)));
+    }
+
+    #[test]
+    fn a_peer_is_found_by_its_whole_address_only() {
+        let fib = sample();
+        assert_eq!(fib.peer_at(at("2001:db8:ff::a2")), Some(2));
+        assert_eq!(fib.peer_at(at("2001:db8:ff::a4")), None);
+        assert!(fib.is_maar(at("2001:db8:ff::a3")) && fib.is_maar(at("2001:db8:ff::a1")));
+        assert!(!fib.is_maar(at("2001:db8:ff::1")));
+    }
+
+    #[test]
+    fn a_peer_without_a_usable_next_hop_has_no_tunnel() {
+        let fib = sample();
+        assert!(fib.tunnel(0).is_ok());
+        assert_eq!(fib.tunnel(1).err(), Some(NoTunnel::Unknown));
+        assert_eq!(fib.tunnel(2).err(), Some(NoTunnel::Unresolved));
+        assert_eq!(fib.tunnel(3).err(), Some(NoTunnel::Unresolved));
+        assert_eq!(fib.tunnel(4).err(), Some(NoTunnel::Unknown));
+    }
+
+    #[test]
+    fn a_default_route_alone_matches_everything() {
+        let routes = vec![(at("::"), 0, Route::Unresolved)];
+        let fib = FibBuilder { routes, ..FibBuilder::default() }.build();
+        assert_eq!(fib.route(at("ffff::1")), Some(Route::Unresolved));
+        assert_eq!(fib.route(at("::1")), Some(Route::Unresolved));
     }
 }

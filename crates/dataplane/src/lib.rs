@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a worker does to a burst (draft §5): classify all, look up all, act on all. No DPDK, no I/O, no clock.
 //!
-//! Read first: [`pipeline`], then [`table`] and [`forward`]. What the slow path may tell a worker is [`update`];
-//! what a worker tells the slow path is [`punt`].
+//! Read first: `pipeline` (the three passes), then `classify` (what a frame is), [`table`] (what is bound), `route`
+//! (where it goes) and `forward` (the octets). What the slow path may tell a worker is [`update`]; what a worker tells
+//! the slow path is [`punt`].
 
+mod classify;
 pub mod counters;
 pub mod fib;
+mod flow;
+mod forward;
+mod pipeline;
 pub mod punt;
+mod route;
+mod sample;
 pub mod table;
 pub mod update;
 pub mod verdict;

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a worker tells the slow path, over one SPSC ring each.
+//! What a worker tells the slow path, over one SPSC ring each, and how much of each kind it may.
+//!
+//! Two limits keep a flood of one kind from starving another (design.md section 3). Each reason has a *budget a turn*,
+//! so that a worker spends its time on forwarding. And each has a *share of the ring*: only Mobility Headers may fill
+//! it, so that signalling still gets through when the slow path is behind with everything else.
 
 use crate::PortId;
+use crate::counters::DropReason;
 use crate::fib::Fib;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -57,4 +62,191 @@ pub enum PuntReason {
     TunnelTooBig,
     /// The next hop, on-link host or peer is to be resolved; the frame itself is dropped by the slow path.
     Unresolved,
+}
+
+impl PuntReason {
+    /// All of them, in order.
+    pub const ALL: &'static [PuntReason] = &[
+        PuntReason::NeighborDiscovery,
+        PuntReason::MobilityHeader,
+        PuntReason::OwnIcmp,
+        PuntReason::UnknownStation,
+        PuntReason::SourceFailed,
+        PuntReason::HopLimit,
+        PuntReason::PoolUnleased,
+        PuntReason::NoRoute,
+        PuntReason::NoAnchor,
+        PuntReason::TooBig,
+        PuntReason::TunnelTooBig,
+        PuntReason::Unresolved,
+    ];
+
+    /// Name of its counter.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PuntReason::NeighborDiscovery => "punt.neighbor_discovery",
+            PuntReason::MobilityHeader => "punt.mobility_header",
+            PuntReason::OwnIcmp => "punt.own_icmp",
+            PuntReason::UnknownStation => "punt.unknown_station",
+            PuntReason::SourceFailed => "punt.source_failed",
+            PuntReason::HopLimit => "punt.hop_limit",
+            PuntReason::PoolUnleased => "punt.pool_unleased",
+            PuntReason::NoRoute => "punt.no_route",
+            PuntReason::NoAnchor => "punt.no_anchor",
+            PuntReason::TooBig => "punt.too_big",
+            PuntReason::TunnelTooBig => "punt.tunnel_too_big",
+            PuntReason::Unresolved => "punt.unresolved",
+        }
+    }
+
+    /// What its counter counts, one sentence.
+    pub const fn help(self) -> &'static str {
+        match self {
+            PuntReason::NeighborDiscovery => "Neighbour Discovery and MLD for this router.",
+            PuntReason::MobilityHeader => "Mobility Headers to the core address.",
+            PuntReason::OwnIcmp => "Other ICMPv6 to an own address.",
+            PuntReason::UnknownStation => {
+                "Frames of a station without record, which start an attachment (R-21)."
+            }
+            PuntReason::SourceFailed => "Sources that are not the station's (R-33).",
+            PuntReason::HopLimit => "Packets whose hop limit is used up.",
+            PuntReason::PoolUnleased => "Packets to an unleased address of the own pool (R-35).",
+            PuntReason::NoRoute => "Packets without a route.",
+            PuntReason::NoAnchor => "Packets without a known anchor (R-12.6).",
+            PuntReason::TooBig => "Packets larger than the MTU of their way out.",
+            PuntReason::TunnelTooBig => "Packets larger than the MTU of their tunnel (R-29).",
+            PuntReason::Unresolved => "Packets whose next hop is not resolved.",
+        }
+    }
+
+    /// Frames a turn at most.
+    const fn budget(self) -> u16 {
+        match self {
+            PuntReason::MobilityHeader => 256,
+            PuntReason::NeighborDiscovery => 64,
+            PuntReason::UnknownStation => 32,
+            // What the slow path answers, at most 10 times a second or so each: a few samples are enough.
+            _ => 16,
+        }
+    }
+
+    /// Quarters of the ring it may find filled and still enter.
+    const fn share(self) -> usize {
+        match self {
+            PuntReason::MobilityHeader => 4,
+            PuntReason::NeighborDiscovery | PuntReason::UnknownStation => 3,
+            _ => 2,
+        }
+    }
+
+    /// The counter of those over the budget.
+    const fn over_budget(self) -> DropReason {
+        match self {
+            PuntReason::NeighborDiscovery => DropReason::BudgetNeighborDiscovery,
+            PuntReason::MobilityHeader => DropReason::BudgetMobilityHeader,
+            PuntReason::OwnIcmp => DropReason::BudgetOwnIcmp,
+            PuntReason::UnknownStation => DropReason::BudgetUnknownStation,
+            PuntReason::SourceFailed => DropReason::BudgetSourceFailed,
+            PuntReason::HopLimit => DropReason::BudgetHopLimit,
+            PuntReason::PoolUnleased => DropReason::BudgetPoolUnleased,
+            PuntReason::NoRoute => DropReason::BudgetNoRoute,
+            PuntReason::NoAnchor => DropReason::BudgetNoAnchor,
+            PuntReason::TooBig => DropReason::BudgetTooBig,
+            PuntReason::TunnelTooBig => DropReason::BudgetTunnelTooBig,
+            PuntReason::Unresolved => DropReason::BudgetUnresolved,
+        }
+    }
+}
+
+/// A worker's end of the punt ring.
+pub(crate) struct Punts<B> {
+    ring: rtrb::Producer<Punt<B>>,
+    left: [u16; PuntReason::ALL.len()],
+}
+
+impl<B> Punts<B> {
+    pub(crate) fn new(ring: rtrb::Producer<Punt<B>>) -> Punts<B> {
+        let mut punts = Punts { ring, left: [0; PuntReason::ALL.len()] };
+        punts.new_turn();
+        punts
+    }
+
+    /// Fills the budgets up.
+    pub(crate) fn new_turn(&mut self) {
+        for (left, reason) in self.left.iter_mut().zip(PuntReason::ALL) {
+            *left = reason.budget();
+        }
+    }
+
+    /// Hands `buf` over, or says why it is dropped (and drops it).
+    pub(crate) fn frame(
+        &mut self,
+        port: PortId,
+        reason: PuntReason,
+        buf: B,
+    ) -> Result<(), DropReason> {
+        let left = &mut self.left[reason as usize];
+        if *left == 0 {
+            return Err(reason.over_budget());
+        }
+        *left -= 1;
+        let filled = self.ring.buffer().capacity() - self.ring.slots();
+        if filled * 4 >= self.ring.buffer().capacity() * reason.share() {
+            return Err(DropReason::PuntRingFull);
+        }
+        self.ring.push(Punt::Frame { port, reason, buf }).map_err(|_| DropReason::PuntRingFull)
+    }
+
+    /// Reports a session; `false` when there is no room (it shares with the unimportant kinds).
+    pub(crate) fn session(&mut self, hoa: Ipv6Addr, cn: Ipv6Addr) -> bool {
+        self.ring.slots() * 2 > self.ring.buffer().capacity()
+            && self.ring.push(Punt::Session { hoa, cn }).is_ok()
+    }
+
+    /// Gives a snapshot back; the snapshot itself when there is no room.
+    pub(crate) fn old_fib(&mut self, fib: Arc<Fib>) -> Result<(), Arc<Fib>> {
+        match self.ring.push(Punt::OldFib(fib)) {
+            Err(rtrb::PushError::Full(Punt::OldFib(fib))) => Err(fib),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_reasons_is_in_the_order_of_their_numbers() {
+        for (i, reason) in PuntReason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, i);
+        }
+        assert_eq!(PuntReason::ALL.len(), PuntReason::Unresolved as usize + 1);
+    }
+
+    #[test]
+    fn a_flood_of_one_kind_leaves_room_in_the_ring_for_signalling() {
+        let (ring, _consumer) = rtrb::RingBuffer::new(16);
+        let mut punts = Punts::new(ring);
+        let flood = |punts: &mut Punts<u8>, reason| {
+            (0..1000).filter(|_| punts.frame(0, reason, 0).is_ok()).count()
+        };
+        assert_eq!(flood(&mut punts, PuntReason::SourceFailed), 8);
+        assert_eq!(flood(&mut punts, PuntReason::NeighborDiscovery), 4);
+        assert_eq!(flood(&mut punts, PuntReason::MobilityHeader), 4);
+    }
+
+    #[test]
+    fn a_budget_lasts_a_turn() {
+        let (ring, _consumer) = rtrb::RingBuffer::new(4096);
+        let mut punts = Punts::new(ring);
+        for _ in 0..2 {
+            for _ in 0..16 {
+                assert_eq!(punts.frame(0, PuntReason::NoRoute, 0), Ok(()));
+            }
+            assert_eq!(punts.frame(0, PuntReason::NoRoute, 0), Err(DropReason::BudgetNoRoute));
+            assert_eq!(punts.frame(0, PuntReason::TooBig, 0), Ok(()));
+            punts.new_turn();
+        }
+    }
 }

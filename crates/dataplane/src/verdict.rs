@@ -38,6 +38,7 @@ pub enum Verdict {
 
 /// What a worker must know of a station.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
 pub enum Station {
     /// WaitAAA or WaitSDBA: a source that misses is dropped without an error, counted `source_pending`.
     Exchange,
@@ -47,17 +48,75 @@ pub enum Station {
     Quiet,
 }
 
+/// The tag, in bits 0..3.
+const TAG: u64 = 0b111;
+const DELIVER: u64 = 1;
+const TUNNEL: u64 = 2;
+const ABSENT: u64 = 3;
+const STATION: u64 = 4;
+/// Bit 3, of Deliver and Tunnel.
+const ANCHORED: u64 = 1 << 3;
+/// Bit 4, of Deliver.
+const SETTLED: u64 = 1 << 4;
+/// Bits 8..13, of Deliver: the port; of Station: 0 to 2.
+const SMALL_SHIFT: u32 = 8;
+const SMALL: u64 = 0b1_1111 << SMALL_SHIFT;
+/// Bits 16..64, of Deliver: the MAC; bits 16..32, of Tunnel: the peer.
+const LARGE_SHIFT: u32 = 16;
+const PEER: u64 = 0xffff << LARGE_SHIFT;
+
+const fn flag(on: bool, bit: u64) -> u64 {
+    if on { bit } else { 0 }
+}
+
 impl Verdict {
     /// The word of the table. Never 0.
+    ///
+    /// # Panics
+    /// If a port is 32 or more: the word has no room for it.
+    #[inline]
     pub const fn to_word(self) -> u64 {
-        let _ = self;
-        todo!()
+        match self {
+            Verdict::Deliver { mac, port, anchored, settled } => {
+                assert!(port < 32, "an access port's number is below 32");
+                DELIVER
+                    | flag(anchored, ANCHORED)
+                    | flag(settled, SETTLED)
+                    | (port as u64) << SMALL_SHIFT
+                    | mac.to_u64() << LARGE_SHIFT
+            }
+            Verdict::Tunnel { peer, anchored } => {
+                TUNNEL | flag(anchored, ANCHORED) | (peer as u64) << LARGE_SHIFT
+            }
+            Verdict::Absent => ABSENT,
+            Verdict::Station(station) => STATION | (station as u64) << SMALL_SHIFT,
+        }
     }
 
     /// The inverse; `None` for 0 and for words no verdict has.
+    #[inline]
     pub const fn from_word(word: u64) -> Option<Verdict> {
-        let _ = word;
-        todo!()
+        let small = (word & SMALL) >> SMALL_SHIFT;
+        let anchored = word & ANCHORED != 0;
+        match word & TAG {
+            DELIVER if word & 0xe0e0 == 0 => Some(Verdict::Deliver {
+                mac: Mac::from_u64(word >> LARGE_SHIFT),
+                port: small as PortId,
+                anchored,
+                settled: word & SETTLED != 0,
+            }),
+            TUNNEL if word & !(TAG | ANCHORED | PEER) == 0 => {
+                Some(Verdict::Tunnel { peer: (word >> LARGE_SHIFT) as PeerId, anchored })
+            }
+            ABSENT if word == ABSENT => Some(Verdict::Absent),
+            STATION if word & !(TAG | SMALL) == 0 => match small {
+                0 => Some(Verdict::Station(Station::Exchange)),
+                1 => Some(Verdict::Station(Station::Attached)),
+                2 => Some(Verdict::Station(Station::Quiet)),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }
 
@@ -65,4 +124,49 @@ impl Verdict {
 /// never the upper half of an address that is looked up.
 pub const fn station_key(mac: Mac) -> u64 {
     0xffff << 48 | mac.to_u64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_verdict() -> impl Strategy<Value = Verdict> {
+        prop_oneof![
+            (any::<[u8; 6]>(), 0..32u8, any::<bool>(), any::<bool>()).prop_map(
+                |(mac, port, anchored, settled)| Verdict::Deliver {
+                    mac: Mac(mac),
+                    port,
+                    anchored,
+                    settled
+                }
+            ),
+            (any::<u16>(), any::<bool>())
+                .prop_map(|(peer, anchored)| Verdict::Tunnel { peer, anchored }),
+            Just(Verdict::Absent),
+            prop_oneof![Just(Station::Exchange), Just(Station::Attached), Just(Station::Quiet)]
+                .prop_map(Verdict::Station),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_verdict_comes_back_from_its_word_and_its_word_is_not_zero(v in any_verdict()) {
+            prop_assert_ne!(v.to_word(), 0);
+            prop_assert_eq!(Verdict::from_word(v.to_word()), Some(v));
+        }
+
+        #[test]
+        fn a_word_that_is_read_as_a_verdict_is_that_verdicts_word(tag in 0..8u64, rest: u64) {
+            let word = rest & !TAG | tag;
+            if let Some(v) = Verdict::from_word(word) {
+                prop_assert_eq!(v.to_word(), word);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_known_is_no_verdict() {
+        assert_eq!(Verdict::from_word(0), None);
+    }
 }

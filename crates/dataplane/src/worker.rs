@@ -2,14 +2,21 @@
 //! A worker's half of the data plane: tables, rings, counters. The poll loop around it lives in maard (and in the
 //! simulator): receive a burst, [`Worker::burst`], send; every few turns [`Worker::housekeeping`].
 
+use crate::counters::{Counts, Info, Stats};
 use crate::fib::Fib;
-use crate::punt::Punt;
+use crate::pipeline::Pipeline;
+use crate::punt::{Punt, Punts};
+use crate::sample::Samples;
+use crate::table::{Parts, Refused, ShardWriter, Table};
 use crate::update::Update;
 use crate::{BURST, PortId};
 use arrayvec::ArrayVec;
-use std::marker::PhantomData;
+use rtrb::RingBuffer;
 use std::sync::Arc;
 use wire::buf::PacketBuf;
+
+/// Updates applied in one turn at most: some microseconds between two bursts.
+const UPDATES: usize = 128;
 
 /// Where frames leave.
 pub trait Transmit<B> {
@@ -28,8 +35,18 @@ pub struct Sizes {
     pub punts: usize,
 }
 
-/// One worker.
-pub struct Worker<B>(PhantomData<B>);
+/// One worker. Owned by one thread at a time.
+pub struct Worker<B> {
+    pipeline: Pipeline<B>,
+    shard: ShardWriter,
+    updates: rtrb::Consumer<Update>,
+    /// A snapshot that waits for room in the punt ring. No update is applied before it is back, so there is never a
+    /// second one.
+    returning: Option<Arc<Fib>>,
+    applied: u64,
+    turns: u64,
+    stats: Arc<Stats>,
+}
 
 /// The slow path's ends of one worker's rings, and what the worker publishes.
 pub struct WorkerEnds<B> {
@@ -38,17 +55,37 @@ pub struct WorkerEnds<B> {
     /// What the worker punts.
     pub punts: rtrb::Consumer<Punt<B>>,
     /// Counters, updates applied, turns.
-    pub stats: Arc<crate::counters::Stats>,
+    pub stats: Arc<Stats>,
 }
 
 /// `n` workers that share one table, and the slow path's ends.
+///
+/// # Panics
+/// If `n` is 0.
 pub fn workers<B: PacketBuf>(
     n: usize,
     sizes: Sizes,
     fib: Arc<Fib>,
-) -> (Vec<Worker<B>>, Vec<WorkerEnds<B>>, crate::table::Table) {
-    let _ = (n, sizes, fib);
-    todo!()
+) -> (Vec<Worker<B>>, Vec<WorkerEnds<B>>, Table) {
+    let Parts { table, writers, readers } = Table::new(sizes.bindings, n, n);
+    let one = |(shard, reader)| {
+        let (updates_in, updates) = RingBuffer::new(sizes.updates);
+        let (punts, punts_out) = RingBuffer::new(sizes.punts);
+        let stats = Arc::new(Stats::default());
+        let pipeline = Pipeline {
+            fib: fib.clone(),
+            table: reader,
+            punts: Punts::new(punts),
+            samples: Samples::new(),
+            counts: Counts::new(),
+        };
+        let ends = WorkerEnds { updates: updates_in, punts: punts_out, stats: stats.clone() };
+        let worker =
+            Worker { pipeline, shard, updates, returning: None, applied: 0, turns: 0, stats };
+        (worker, ends)
+    };
+    let (workers, ends) = writers.into_iter().zip(readers).map(one).unzip();
+    (workers, ends, table)
 }
 
 impl<B: PacketBuf> Worker<B> {
@@ -59,12 +96,48 @@ impl<B: PacketBuf> Worker<B> {
         burst: &mut ArrayVec<B, BURST>,
         tx: &mut impl Transmit<B>,
     ) {
-        let _ = (port, burst, tx);
-        todo!()
+        self.pipeline.run(port, burst, tx);
     }
 
     /// Between bursts: applies updates, publishes counters, marks a finished turn.
     pub fn housekeeping(&mut self) {
-        todo!()
+        self.give_back();
+        self.shard.reclaim();
+        for _ in 0..UPDATES {
+            if self.returning.is_some() || !self.shard.may_remove() {
+                break;
+            }
+            let Ok(update) = self.updates.pop() else { break };
+            self.apply(update);
+            self.applied += 1;
+        }
+        self.pipeline.table.end_turn();
+        self.pipeline.punts.new_turn();
+        self.turns += 1;
+        self.stats.publish(&self.pipeline.counts, self.turns, self.applied);
+    }
+
+    fn apply(&mut self, update: Update) {
+        match update {
+            Update::Bind { key, verdict } => match self.shard.insert(key, verdict.to_word()) {
+                Ok(()) => {}
+                Err(Refused::Full) => self.pipeline.counts.info(Info::TableFull),
+                Err(Refused::Misdirected) => self.pipeline.counts.info(Info::UpdateMisdirected),
+            },
+            Update::Unbind { key } => {
+                self.shard.remove(key);
+            }
+            Update::Fib(fib) => {
+                self.returning = Some(std::mem::replace(&mut self.pipeline.fib, fib));
+                self.give_back();
+            }
+            Update::ForgetSamples => self.pipeline.samples.forget(),
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(fib) = self.returning.take() {
+            self.returning = self.pipeline.punts.old_fib(fib).err();
+        }
     }
 }

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! First pass: what a frame is, as far as its own octets, the port's role and the snapshot tell. No lookups in the
+//! binding table here; `route` decides with their results.
+//!
+//! Everything that is not forwarded by the table ends here with a name: signalling from an access link,
+//! Neighbour Discovery, link-local scope and multicast, tunnel packets that fail R-34's checks of the outer header.
+
+use crate::counters::DropReason;
+use crate::fib::{Fib, PortInfo, Role};
+use crate::punt::PuntReason;
+use crate::verdict::PeerId;
+use std::net::Ipv6Addr;
+use wire::addr::{Mac, ROUTER_LINK_LOCAL, ROUTER_MAC};
+use wire::eth::{self, EthHeader};
+use wire::ip6::{self, Ip6Error, Ip6View, Upper};
+
+/// Next header: Mobility Header.
+const MOBILITY: u8 = 135;
+/// Next header: Destination Options.
+const DESTINATION_OPTIONS: u8 = 60;
+
+/// The end of a frame that is not forwarded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fate {
+    Drop(DropReason),
+    Punt(PuntReason),
+}
+
+use Fate::{Drop, Punt};
+
+/// A packet that may be forwarded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packet {
+    pub kind: Kind,
+    /// Where it starts in the frame: behind the Ethernet header, or behind a tunnel's headers.
+    pub start: usize,
+    /// Its length by its own header.
+    pub len: usize,
+    pub src: Ipv6Addr,
+    pub dst: Ipv6Addr,
+    pub upper: Upper,
+}
+
+/// How it came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// From a station on an access port, to be forwarded if its source is the station's.
+    Uplink(Mac),
+    /// From a station on an access port, of link-local scope: its state decides what it means.
+    Local(Mac),
+    /// From a core port, not tunnelled.
+    Core,
+    /// From a peer's tunnel: the packet is the inner one.
+    Tunnelled(Outer),
+}
+
+/// What the outer header said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Outer {
+    pub peer: PeerId,
+    /// The inner packet's ECN field after decapsulation (RFC 6040 §4.2).
+    pub ecn: u8,
+    /// The loop bit: it has been sent to an anchor, and never is again.
+    pub sent_to_anchor: bool,
+}
+
+/// What the frame in `frame`, received on `port`, is.
+#[inline]
+pub(crate) fn classify(fib: &Fib, port: &PortInfo, frame: &[u8]) -> Result<Packet, Fate> {
+    let eth = ethernet(port, frame)?;
+    let view = Ip6View::new_checked(&frame[eth.len..]).map_err(malformed)?;
+    match port.role {
+        Role::Access => access(fib, &eth, view),
+        Role::Core => core(fib, port, &eth, view),
+    }
+}
+
+fn malformed(error: Ip6Error) -> Fate {
+    Drop(match error {
+        Ip6Error::Truncated => DropReason::Ip6Truncated,
+        Ip6Error::Version => DropReason::Ip6Version,
+        Ip6Error::Extension => DropReason::Ip6ExtMalformed,
+    })
+}
+
+/// An IPv6 frame for us, untagged or priority-tagged, from somebody else.
+#[inline]
+fn ethernet(port: &PortInfo, frame: &[u8]) -> Result<EthHeader, Fate> {
+    let eth = EthHeader::parse(frame).ok_or(Drop(DropReason::EthTruncated))?;
+    let access = port.role == Role::Access;
+    let own = |mac| mac == port.mac || access && mac == ROUTER_MAC;
+    if eth.vlan.is_some_and(|vid| vid != 0) {
+        return Err(Drop(DropReason::VlanForeign));
+    }
+    if own(eth.src) {
+        return Err(Drop(DropReason::OwnMac));
+    }
+    if !eth.src.is_unicast() {
+        return Err(Drop(DropReason::SourceMac));
+    }
+    if eth.ethertype != eth::IPV6 {
+        return Err(Drop(DropReason::NotIpv6));
+    }
+    if !own(eth.dst) && !eth.dst.0.starts_with(&[0x33, 0x33]) {
+        return Err(Drop(DropReason::NotForUs));
+    }
+    Ok(eth)
+}
+
+fn access(fib: &Fib, eth: &EthHeader, view: Ip6View<'_>) -> Result<Packet, Fate> {
+    let upper = view.upper().map_err(malformed)?;
+    let (src, dst) = (view.src(), view.dst());
+    if src == ROUTER_LINK_LOCAL {
+        return Err(Drop(DropReason::OwnMac));
+    }
+    if src.is_multicast() || never_travels(dst) {
+        return Err(Drop(DropReason::AddressInvalid));
+    }
+    let link_scope = dst.is_multicast() || dst.is_unicast_link_local();
+    if link_scope && matches!(icmp_type(&view, &upper), Some(130..=136 | 143)) {
+        return Err(Punt(PuntReason::NeighborDiscovery));
+    }
+    if never_travels(src) {
+        return Err(Drop(DropReason::AddressInvalid));
+    }
+    if is_signalling(&upper) && fib.is_maar(dst) {
+        return Err(Drop(DropReason::AccessSignalling));
+    }
+    if dst.is_multicast() && !is_nd_group(dst) {
+        return Err(Drop(DropReason::Multicast));
+    }
+    let local = link_scope || src.is_unicast_link_local();
+    let kind = if local { Kind::Local(eth.src) } else { Kind::Uplink(eth.src) };
+    Ok(Packet { kind, start: eth.len, len: view.octets().len(), src, dst, upper })
+}
+
+fn core(fib: &Fib, port: &PortInfo, eth: &EthHeader, view: Ip6View<'_>) -> Result<Packet, Fate> {
+    let (src, dst) = (view.src(), view.dst());
+    if fib.own() == Some(dst) {
+        return to_self(fib, eth, view);
+    }
+    let upper = view.upper().map_err(malformed)?;
+    if src.is_multicast() || never_travels(dst) {
+        return Err(Drop(DropReason::AddressInvalid));
+    }
+    if dst.is_multicast() {
+        let nd = matches!(icmp_type(&view, &upper), Some(130 | 133..=136));
+        let ours = is_own_group(dst, fib.own(), port.mac);
+        return Err(if nd && ours {
+            Punt(PuntReason::NeighborDiscovery)
+        } else {
+            Drop(DropReason::Multicast)
+        });
+    }
+    if dst.is_unicast_link_local() {
+        return Err(icmp_punt(&view, &upper).unwrap_or(Drop(DropReason::LinkLocalScope)));
+    }
+    if src.is_unicast_link_local() {
+        return Err(Drop(DropReason::LinkLocalScope));
+    }
+    if never_travels(src) {
+        return Err(Drop(DropReason::AddressInvalid));
+    }
+    Ok(Packet { kind: Kind::Core, start: eth.len, len: view.octets().len(), src, dst, upper })
+}
+
+/// To our core address.
+fn to_self(fib: &Fib, eth: &EthHeader, view: Ip6View<'_>) -> Result<Packet, Fate> {
+    if view.next_header() == ip6::IPV6_IN_IPV6 {
+        return tunnelled(fib, eth, view, ip6::HEADER_LEN);
+    }
+    let upper = view.upper().map_err(malformed)?;
+    if upper.protocol == ip6::IPV6_IN_IPV6 {
+        // A Linux tunnel puts the encapsulation limit there; nothing else belongs between.
+        let one_header = view.octets().get(41).map(|units| 40 + (*units as usize + 1) * 8);
+        let options = view.next_header() == DESTINATION_OPTIONS && one_header == Some(upper.offset);
+        return match (upper.fragment, options) {
+            (true, _) => Err(Drop(DropReason::TunnelFragment)),
+            (false, true) => tunnelled(fib, eth, view, upper.offset),
+            (false, false) => Err(Drop(DropReason::TunnelExtHeader)),
+        };
+    }
+    if upper.fragment {
+        return Err(Drop(DropReason::OwnFragment));
+    }
+    if upper.protocol == MOBILITY {
+        return Err(Punt(PuntReason::MobilityHeader));
+    }
+    Err(icmp_punt(&view, &upper).unwrap_or(Drop(DropReason::OwnNoListener)))
+}
+
+/// R-34's checks that need no lookup in the binding table. One decapsulation a frame: what is inside is forwarded or
+/// dropped, never looked into again.
+fn tunnelled(fib: &Fib, eth: &EthHeader, view: Ip6View<'_>, offset: usize) -> Result<Packet, Fate> {
+    let peer = fib.peer_at(view.src()).ok_or(Drop(DropReason::TunnelNotPeer))?;
+    let inner = Ip6View::new_checked(&view.octets()[offset..]).map_err(malformed)?;
+    let upper = inner.upper().map_err(malformed)?;
+    let (src, dst) = (inner.src(), inner.dst());
+    if dst.is_multicast() {
+        return Err(Drop(DropReason::Multicast));
+    }
+    if src.is_multicast() || never_travels(src) || never_travels(dst) {
+        return Err(Drop(DropReason::AddressInvalid));
+    }
+    if src.is_unicast_link_local() || dst.is_unicast_link_local() {
+        return Err(Drop(DropReason::LinkLocalScope));
+    }
+    if fib.own() == Some(dst) {
+        return Err(Drop(DropReason::InnerToSelf));
+    }
+    let ecn = ecn_out(view.traffic_class() & 3, inner.traffic_class() & 3)
+        .ok_or(Drop(DropReason::EcnCeNotEct))?;
+    let sent_to_anchor = view.flow_label() & 1 != 0;
+    let kind = Kind::Tunnelled(Outer { peer, ecn, sent_to_anchor });
+    Ok(Packet { kind, start: eth.len + offset, len: inner.octets().len(), src, dst, upper })
+}
+
+/// The ECN field after decapsulation (RFC 6040 §4.2, figure 4); `None`: drop.
+/// 0 Not-ECT, 1 ECT(1), 2 ECT(0), 3 CE.
+const fn ecn_out(outer: u8, inner: u8) -> Option<u8> {
+    match (inner, outer) {
+        (0, 3) => None,
+        (0, _) => Some(0),
+        (3, _) | (_, 3) => Some(3),
+        (_, 1) => Some(1),
+        (inner, _) => Some(inner),
+    }
+}
+
+/// Neighbour Discovery, or other ICMPv6 for us; `None` when it is no ICMPv6.
+fn icmp_punt(view: &Ip6View<'_>, upper: &Upper) -> Option<Fate> {
+    Some(Punt(match icmp_type(view, upper)? {
+        133..=136 => PuntReason::NeighborDiscovery,
+        _ => PuntReason::OwnIcmp,
+    }))
+}
+
+/// The type, unless in a fragment (RFC 6980: Neighbour Discovery never comes in fragments).
+fn icmp_type(view: &Ip6View<'_>, upper: &Upper) -> Option<u8> {
+    let icmp = upper.protocol == ip6::ICMPV6 && !upper.fragment;
+    if icmp { view.octets().get(upper.offset).copied() } else { None }
+}
+
+const fn is_signalling(upper: &Upper) -> bool {
+    matches!(upper.protocol, MOBILITY | ip6::IPV6_IN_IPV6)
+}
+
+/// Unspecified, loopback and what else lies in ::/64.
+const fn never_travels(address: Ipv6Addr) -> bool {
+    address.to_bits() >> 64 == 0
+}
+
+/// All nodes, all routers, solicited node: the groups of Neighbour Discovery.
+const fn is_nd_group(group: Ipv6Addr) -> bool {
+    match group.segments() {
+        [0xff02, 0, 0, 0, 0, 0, 0, 1 | 2] => true,
+        [0xff02, 0, 0, 0, 0, 1, high, _] => high >= 0xff00,
+        _ => false,
+    }
+}
+
+/// The groups of a core port: of all nodes and routers, and those of its own and its link-local address.
+fn is_own_group(group: Ipv6Addr, own: Option<Ipv6Addr>, mac: Mac) -> bool {
+    let low = |address: Ipv6Addr| address.to_bits() as u32 & 0xff_ffff;
+    let solicited = group.segments()[5] == 1;
+    let same =
+        low(group) == mac.to_u64() as u32 & 0xff_ffff || own.is_some_and(|a| low(a) == low(group));
+    is_nd_group(group) && (!solicited || same)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Ipv6Addr {
+        text.parse().expect("an address of the test")
+    }
+
+    #[test]
+    fn ecn_leaves_a_tunnel_as_rfc_6040_says() {
+        let (not, ect1, ect0, ce) = (0, 1, 2, 3);
+        let rows = [
+            (not, [Some(not), Some(not), Some(not), None]),
+            (ect0, [Some(ect0), Some(ect0), Some(ect1), Some(ce)]),
+            (ect1, [Some(ect1), Some(ect1), Some(ect1), Some(ce)]),
+            (ce, [Some(ce), Some(ce), Some(ce), Some(ce)]),
+        ];
+        for (inner, expected) in rows {
+            assert_eq!([not, ect0, ect1, ce].map(|outer| ecn_out(outer, inner)), expected);
+        }
+    }
+
+    #[test]
+    fn the_groups_of_neighbour_discovery_are_known_and_a_core_port_takes_only_its_own() {
+        for group in ["ff02::1", "ff02::2", "ff02::1:ff00:a"] {
+            assert!(is_nd_group(at(group)), "{group}");
+        }
+        for other in ["ff02::fb", "ff02::16", "ff05::1", "ff02::1:fe00:a", "ff02::1:2"] {
+            assert!(!is_nd_group(at(other)), "{other}");
+        }
+        let ours = |g| is_own_group(at(g), Some(at("2001:db8:ff::a3")), Mac([2, 0, 0, 1, 2, 3]));
+        assert!(ours("ff02::1") && ours("ff02::1:ff00:a3") && ours("ff02::1:ff01:203"));
+        assert!(!ours("ff02::1:ff00:a2") && !ours("ff02::fb"));
+    }
+
+    #[test]
+    fn nothing_in_the_prefix_of_the_unspecified_address_travels() {
+        assert!(never_travels(at("::")) && never_travels(at("::1")));
+        assert!(!never_travels(at("2001:db8::")) && !never_travels(at("0:0:0:1::")));
+    }
+}

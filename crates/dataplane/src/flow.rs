@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The outer flow label (R-30, RFC 6438): one flow, one label, so that routers between two MAARs spread flows and
+//! keep each in order.
+
+use crate::classify::Packet;
+use std::net::Ipv6Addr;
+
+/// Protocols whose first four octets are ports.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const SCTP: u8 = 132;
+
+/// 20 bits: a hash of the flow that is never 0 in the upper 19, the loop bit of R-34 in the lowest.
+#[inline]
+pub(crate) fn label(packet: &Packet, octets: &[u8], sent_to_anchor: bool) -> u32 {
+    let hash = hash(packet.src, packet.dst, packet.upper.protocol, ports(packet, octets));
+    // The upper bits of a product are its best ones. 0 becomes 1.
+    let hash = (hash >> 45) as u32;
+    (hash | u32::from(hash == 0)) << 1 | u32::from(sent_to_anchor)
+}
+
+/// Source and destination port as one word, 0 without ports. Not behind a Fragment header, so that all fragments of a
+/// datagram get one label; and never out of a payload that may be no transport header (FC-06).
+fn ports(packet: &Packet, octets: &[u8]) -> u32 {
+    let upper = &packet.upper;
+    if !matches!(upper.protocol, TCP | UDP | SCTP) || upper.fragment {
+        return 0;
+    }
+    let ports = octets.get(upper.offset..).and_then(|o| o.first_chunk());
+    ports.map_or(0, |ports| u32::from_be_bytes(*ports))
+}
+
+pub(crate) fn hash(src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, ports: u32) -> u64 {
+    let halves = |a: Ipv6Addr| ((a.to_bits() >> 64) as u64, a.to_bits() as u64);
+    let ((s1, s0), (d1, d0)) = (halves(src), halves(dst));
+    // Odd constants out of the digits of pi; every half meets its own.
+    let addresses = fold(s1 ^ 0x243f_6a88_85a3_08d3, s0 ^ 0x1319_8a2e_0370_7345)
+        ^ fold(d1 ^ 0xa409_3822_299f_31d1, d0 ^ 0x082e_fa98_ec4e_6c89);
+    fold(addresses ^ (u64::from(protocol) << 32 | u64::from(ports)), 0x4528_21e6_38d0_1377)
+}
+
+/// Both halves of the 128-bit product.
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product >> 64) as u64 ^ product as u64
+}

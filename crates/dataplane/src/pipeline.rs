@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The three passes over a burst: classify all, look up all, act on all (draft §5). Passes instead of one packet after
+//! the other, so that the table's cache misses of a burst overlap.
+//!
+//! Read next: `classify`, [`crate::table`], `route` (where to), `forward` (the octets).
+
+use crate::classify::{Fate, Kind, Packet, classify};
+use crate::counters::{Counts, DropReason, Info};
+use crate::fib::{Fib, PortInfo};
+use crate::forward::{forward, strip_tunnel};
+use crate::punt::Punts;
+use crate::route::{Router, Words};
+use crate::sample::Samples;
+use crate::table::{KEYS, Reader};
+use crate::worker::Transmit;
+use crate::{BURST, PortId};
+use arrayvec::ArrayVec;
+use std::sync::Arc;
+use wire::addr::Prefix64;
+use wire::buf::PacketBuf;
+
+/// What forwarding needs, and what it leaves behind.
+pub(crate) struct Pipeline<B> {
+    pub fib: Arc<Fib>,
+    pub table: Reader,
+    pub punts: Punts<B>,
+    pub samples: Samples,
+    pub counts: Counts,
+}
+
+type Packets = ArrayVec<Result<Packet, Fate>, BURST>;
+
+impl<B: PacketBuf> Pipeline<B> {
+    /// Every frame of `burst` gets its one final verdict.
+    pub(crate) fn run(
+        &mut self,
+        port: PortId,
+        burst: &mut ArrayVec<B, BURST>,
+        tx: &mut impl Transmit<B>,
+    ) {
+        let Pipeline { fib, table, punts, samples, counts } = self;
+        if burst.is_empty() {
+            return;
+        }
+        counts.received(burst.len());
+        let Some(info) = fib.port(port) else {
+            burst.drain(..).for_each(|_| counts.drop(DropReason::PortUnknown));
+            return;
+        };
+        let packets = classify_all(fib, info, burst);
+        let words = look_up_all(table, &packets);
+        let router = Router { fib, table, port, info };
+        let sampled = samples.choose(burst.len());
+        for (i, (mut buf, packet)) in burst.drain(..).zip(packets).enumerate() {
+            let way = packet.and_then(|packet| {
+                if i == sampled {
+                    samples.look(&router, &packet, words[i], punts, counts);
+                }
+                router.decide(&packet, words[i])
+            });
+            let sent = match (way, &packet) {
+                (Ok(way), Ok(packet)) => forward(way, packet, &mut buf),
+                (Err(fate), _) | (_, &Err(fate)) => Err(fate),
+            };
+            if let Ok(Packet { kind: Kind::Tunnelled(_), .. }) = packet {
+                counts.info(Info::Decapsulated);
+            }
+            match sent {
+                Ok((out, count)) => {
+                    counts.count(count);
+                    tx.transmit(out, buf);
+                }
+                Err(Fate::Drop(why)) => counts.drop(why),
+                Err(Fate::Punt(why)) => {
+                    if let Ok(packet) = &packet {
+                        strip_tunnel(packet, &mut buf);
+                    }
+                    match punts.frame(port, why, buf) {
+                        Ok(()) => counts.punt(why),
+                        Err(why) => counts.drop(why),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn classify_all<B: PacketBuf>(fib: &Fib, info: &PortInfo, burst: &[B]) -> Packets {
+    let one = |buf: &B| {
+        if buf.is_contiguous() {
+            classify(fib, info, buf.data())
+        } else {
+            Err(Fate::Drop(DropReason::NotContiguous))
+        }
+    };
+    burst.iter().map(one).collect()
+}
+
+/// What the table says of the sources and destinations of the burst, by packet.
+fn look_up_all(table: &Reader, packets: &Packets) -> [Words; BURST] {
+    let mut keys = ArrayVec::<u64, KEYS>::new();
+    for packet in packets.iter().flatten() {
+        let (src, dst) = (Prefix64::of(packet.src).0, Prefix64::of(packet.dst).0);
+        match packet.kind {
+            Kind::Uplink(_) | Kind::Tunnelled(_) => keys.extend([src, dst]),
+            Kind::Core => keys.push(dst),
+            Kind::Local(_) => {}
+        }
+    }
+    let mut found = [0; KEYS];
+    table.lookup_burst(&keys, &mut found);
+    let mut found = found.into_iter();
+    let mut next = || found.next().unwrap_or(0);
+    let mut words = [Words { src: 0, dst: 0 }; BURST];
+    for (words, packet) in words.iter_mut().zip(packets) {
+        *words = match packet.as_ref().map(|p| p.kind) {
+            Ok(Kind::Uplink(_) | Kind::Tunnelled(_)) => Words { src: next(), dst: next() },
+            Ok(Kind::Core) => Words { src: 0, dst: next() },
+            _ => Words { src: 0, dst: 0 },
+        };
+    }
+    words
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Third pass, first half: where a packet goes. R-12 for what a mobile node sends, R-34 for what a tunnel brings, R-35
+//! for what the core brings; each reads as its rule, first hit wins.
+
+use crate::PortId;
+use crate::classify::{Fate, Kind, Outer, Packet};
+use crate::counters::DropReason;
+use crate::fib::{Anchor, Fib, NextHop, NoTunnel, PortInfo, Role, Route, Tunnel};
+use crate::punt::PuntReason;
+use crate::table::Reader;
+use crate::verdict::{PeerId, Station, Verdict, station_key};
+use std::net::Ipv6Addr;
+use wire::addr::{Mac, ROUTER_LINK_LOCAL};
+use wire::ip6;
+
+use Fate::{Drop, Punt};
+
+/// The way out of a packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way<'a> {
+    /// To a station on an access port, unchanged but for the hop limit (R-08c).
+    Deliver { mac: Mac, port: PortId, info: &'a PortInfo },
+    /// To another MAAR; `sent_to_anchor` is the loop bit the outer header carries.
+    Tunnel { tunnel: &'a Tunnel, sent_to_anchor: bool },
+    /// By a route.
+    Native(&'a NextHop),
+}
+
+/// What the binding table says about a packet's source and destination; 0 where it was not asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Words {
+    pub src: u64,
+    pub dst: u64,
+}
+
+/// Where a packet is decided: the snapshot, the table, and the port it came in by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Router<'a> {
+    pub fib: &'a Fib,
+    pub table: &'a Reader,
+    pub port: PortId,
+    pub info: &'a PortInfo,
+}
+
+impl<'a> Router<'a> {
+    #[inline]
+    pub(crate) fn decide(&self, packet: &Packet, words: Words) -> Result<Way<'a>, Fate> {
+        match packet.kind {
+            Kind::Uplink(station) => self.uplink(packet, station, words),
+            Kind::Core => self.core(packet.dst, words.dst),
+            Kind::Tunnelled(outer) => self.tunnelled(packet.dst, &outer, words),
+            Kind::Local(station) => Err(self.local(packet, station)),
+        }
+    }
+
+    /// R-33, then R-12.
+    fn uplink(&self, packet: &Packet, station: Mac, words: Words) -> Result<Way<'a>, Fate> {
+        let Some(anchored) = self.source_of(station, words.src) else {
+            return Err(self.source_missed(station));
+        };
+        let dst = packet.dst;
+        if self.fib.own() == Some(dst) {
+            let echo = packet.upper.protocol == ip6::ICMPV6;
+            return Err(if echo {
+                Punt(PuntReason::OwnIcmp)
+            } else {
+                Drop(DropReason::OwnNoListener)
+            });
+        }
+        match Verdict::from_word(words.dst) {
+            Some(Verdict::Deliver { mac, port, .. }) => return self.deliver(mac, port),
+            Some(Verdict::Tunnel { peer, .. }) => return self.tunnel(peer, false),
+            Some(Verdict::Absent) => return Err(Drop(DropReason::MnAbsent)),
+            _ if anchored => return self.native(dst),
+            _ => {}
+        }
+        match self.fib.anchor(dst) {
+            // An anchor that does not know the destination either must not send it to an anchor again.
+            Some(Anchor::Peer(peer)) => return self.tunnel(peer, true),
+            Some(Anchor::Own) => return Err(Punt(PuntReason::PoolUnleased)),
+            None => {}
+        }
+        match self.fib.anchor(packet.src) {
+            // Sent to be forwarded natively there: the loop bit, which is about the destination's anchor, stays clear.
+            Some(Anchor::Peer(peer)) => self.tunnel(peer, false),
+            _ => Err(Punt(PuntReason::NoAnchor)),
+        }
+    }
+
+    /// Whether the source's /64 is the station's on this port, and if so whether we are its anchor.
+    #[inline]
+    pub(crate) fn source_of(&self, station: Mac, word: u64) -> Option<bool> {
+        match Verdict::from_word(word) {
+            Some(Verdict::Deliver { mac, port, anchored, .. }) => {
+                (mac == station && port == self.port).then_some(anchored)
+            }
+            _ => None,
+        }
+    }
+
+    fn station(&self, mac: Mac) -> Option<Station> {
+        match Verdict::from_word(self.table.lookup(station_key(mac))) {
+            Some(Verdict::Station(station)) => Some(station),
+            _ => None,
+        }
+    }
+
+    /// A source that is not the station's: what it means depends on what the station is doing.
+    #[cold]
+    fn source_missed(&self, mac: Mac) -> Fate {
+        match self.station(mac) {
+            None => self.stranger(),
+            Some(Station::Exchange) => Drop(DropReason::SourcePending),
+            Some(Station::Attached) => Punt(PuntReason::SourceFailed),
+            Some(Station::Quiet) => Drop(DropReason::StationQuiet),
+        }
+    }
+
+    /// A station without record is plainly here.
+    fn stranger(&self) -> Fate {
+        if self.info.attach_on_frame {
+            Punt(PuntReason::UnknownStation)
+        } else {
+            Drop(DropReason::StationUnknown)
+        }
+    }
+
+    /// Link-local scope: never forwarded.
+    #[cold]
+    fn local(&self, packet: &Packet, mac: Mac) -> Fate {
+        let echo = packet.dst == ROUTER_LINK_LOCAL && packet.upper.protocol == ip6::ICMPV6;
+        match self.station(mac) {
+            None => self.stranger(),
+            Some(Station::Attached) if echo => Punt(PuntReason::OwnIcmp),
+            Some(_) if packet.dst.is_multicast() => Drop(DropReason::Multicast),
+            Some(_) => Drop(DropReason::LinkLocalScope),
+        }
+    }
+
+    /// R-34's resolution of an inner destination.
+    fn tunnelled(&self, dst: Ipv6Addr, outer: &Outer, words: Words) -> Result<Way<'a>, Fate> {
+        let own_lease = match Verdict::from_word(words.src) {
+            Some(Verdict::Deliver { settled: true, .. }) => {
+                return Err(Drop(DropReason::InnerSourceHere));
+            }
+            Some(Verdict::Deliver { anchored, .. } | Verdict::Tunnel { anchored, .. }) => anchored,
+            Some(Verdict::Absent) => true,
+            _ => false,
+        };
+        let mut known = false;
+        match Verdict::from_word(words.dst) {
+            Some(Verdict::Deliver { mac, port, .. }) => return self.deliver(mac, port),
+            Some(Verdict::Tunnel { peer, .. }) if peer != outer.peer => {
+                return self.tunnel(peer, outer.sent_to_anchor);
+            }
+            Some(Verdict::Tunnel { .. }) => known = true,
+            Some(Verdict::Absent) => return Err(Drop(DropReason::MnAbsent)),
+            _ => {}
+        }
+        match self.fib.anchor(dst) {
+            None if own_lease => self.native(dst),
+            Some(Anchor::Peer(_)) if outer.sent_to_anchor => Err(Drop(DropReason::AnchorLoop)),
+            Some(Anchor::Peer(peer)) => self.tunnel(peer, true),
+            _ if known => Err(Drop(DropReason::TunnelBack)),
+            None => Err(Drop(DropReason::InnerUnknown)),
+            Some(Anchor::Own) => Err(Punt(PuntReason::PoolUnleased)),
+        }
+    }
+
+    ///
+    fn core(&self, dst: Ipv6Addr, word: u64) -> Result<Way<'a>, Fate> {
+        match Verdict::from_word(word) {
+            Some(Verdict::Deliver { mac, port, .. }) => self.deliver(mac, port),
+            Some(Verdict::Tunnel { peer, .. }) => self.tunnel(peer, false),
+            Some(Verdict::Absent) => Err(Drop(DropReason::MnAbsent)),
+            _ => self.native(dst),
+        }
+    }
+
+    #[inline]
+    fn deliver(&self, mac: Mac, port: PortId) -> Result<Way<'a>, Fate> {
+        match self.fib.port(port) {
+            Some(info) if info.role == Role::Access => Ok(Way::Deliver { mac, port, info }),
+            _ => Err(Drop(DropReason::PortUnknown)),
+        }
+    }
+
+    #[inline]
+    fn tunnel(&self, peer: PeerId, sent_to_anchor: bool) -> Result<Way<'a>, Fate> {
+        match self.fib.tunnel(peer) {
+            Ok(tunnel) => Ok(Way::Tunnel { tunnel, sent_to_anchor }),
+            Err(NoTunnel::Unknown) => Err(Drop(DropReason::PeerUnknown)),
+            Err(NoTunnel::Unresolved) => Err(Drop(DropReason::PeerUnresolved)),
+        }
+    }
+
+    fn native(&self, dst: Ipv6Addr) -> Result<Way<'a>, Fate> {
+        let next_hop = match self.fib.route(dst) {
+            Some(Route::Via(neighbor)) => Some(neighbor),
+            Some(Route::OnLink(_)) => self.fib.neighbor_at(dst),
+            Some(Route::Unresolved) => None,
+            Some(Route::Pool) => return Err(Punt(PuntReason::PoolUnleased)),
+            None => return Err(Punt(PuntReason::NoRoute)),
+        };
+        let next_hop = next_hop.and_then(|id| self.fib.next_hop(id));
+        next_hop.map(Way::Native).ok_or(Punt(PuntReason::Unresolved))
+    }
+}
