@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What one MAAR is told at start.
 
-use hashbrown::HashMap;
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::addr::{Mac, Nai};
@@ -42,7 +42,7 @@ pub struct Config {
     /// Realm of made-up MN-IDs (R-03 source 4).
     pub realm: String,
     /// R-03 source 3.
-    pub static_ids: HashMap<Mac, Nai>,
+    pub static_ids: BTreeMap<Mac, Nai>,
     /// take the RS option's NAI.
     pub trust_rs_mnid: bool,
     /// MTU option of the RA.
