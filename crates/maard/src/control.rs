@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The slow-path loop: punt rings, sockets, links, deadlines in; the router's outputs to where they belong. No
+//! decisions: what happens is `slowpath::Router`'s word.
+//!
+//! Read [`SlowPath::run`] first, then `slowpath::router`.
+
+mod aaa;
+mod clients;
+mod counters;
+mod workers;
+
+pub use clients::{Socket, SocketError};
+pub use workers::{Sender, WorkerEnd};
+
+use crate::clock::Clock;
+use crate::config::Poll;
+use crate::idle::Idle;
+use crate::logging::Logging;
+use clients::{Clients, Question};
+use dataplane::PortId;
+use dpdk::Port;
+use mio::{Events, Token};
+use slowpath::control::{Request, Response, Table};
+use slowpath::{Input, Output, Router};
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use wire::time::{Instant, Now};
+
+/// Punts taken from one worker before the next one, the sockets and the deadlines have their turn.
+const PUNTS: usize = 64;
+/// Turns between two looks at the sockets while there is work on the rings.
+const SOCKETS: u32 = 16;
+/// Links are looked at so often.
+const LINKS: Duration = Duration::from_millis(100);
+/// The end waits so long for the AAA's DPA.
+const STOP: Duration = Duration::from_millis(1000);
+/// Empty turns before the loop sleeps: its core is its own, or shared.
+const SPIN_BUSY: u32 = 2000;
+const SPIN_ADAPTIVE: u32 = 32;
+
+const AAA: Token = Token(0);
+/// The control socket, and from here on its clients.
+const CONTROL: Token = Token(1);
+
+/// What the loop is made of.
+pub struct Parts<'p> {
+    /// The control side.
+    pub router: Router,
+    /// Time.
+    pub clock: Clock,
+    /// By `WorkerId`.
+    pub workers: Vec<WorkerEnd>,
+    /// The way out.
+    pub sender: Sender,
+    /// By `PortId`.
+    pub ports: &'p [Port],
+    /// The AAA's address.
+    pub aaa: SocketAddr,
+    /// Control socket.
+    pub socket: Socket,
+    /// How to wait.
+    pub poll: Poll,
+    /// Up when a signal asks for the end.
+    pub stop: Arc<AtomicBool>,
+    /// For its count of lost lines.
+    pub logging: Logging,
+}
+
+/// The slow path.
+pub struct SlowPath<'p> {
+    router: Router,
+    clock: Clock,
+    workers: Vec<WorkerEnd>,
+    sender: Sender,
+    ports: &'p [Port],
+    links: Vec<Option<bool>>,
+    links_at: Instant,
+    aaa: aaa::Connection,
+    clients: Clients,
+    /// Questions whose answer the workers' and ports' rows are added to.
+    counters_asked: BTreeSet<u64>,
+    sockets: mio::Poll,
+    idle: Idle,
+    stop: Arc<AtomicBool>,
+    stopped: bool,
+    logging: Logging,
+}
+
+impl<'p> SlowPath<'p> {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// When the system gives no epoll instance.
+    pub fn new(parts: Parts<'p>) -> io::Result<SlowPath<'p>> {
+        let sockets = mio::Poll::new()?;
+        let clients = Clients::new(parts.socket, CONTROL, sockets.registry())?;
+        let spin = if parts.poll == Poll::Busy { SPIN_BUSY } else { SPIN_ADAPTIVE };
+        Ok(SlowPath {
+            router: parts.router,
+            clock: parts.clock,
+            workers: parts.workers,
+            sender: parts.sender,
+            ports: parts.ports,
+            links: vec![None; parts.ports.len()],
+            links_at: Instant(0),
+            aaa: aaa::Connection::new(parts.aaa, AAA),
+            clients,
+            counters_asked: BTreeSet::new(),
+            sockets,
+            idle: Idle::after(spin),
+            stop: parts.stop,
+            stopped: false,
+            logging: parts.logging,
+        })
+    }
+
+    /// Runs until the stop flag is up and the AAA has been told.
+    pub fn run(mut self) {
+        let mut events = Events::with_capacity(128);
+        let mut turn = 0u32;
+        self.outputs(self.clock.now());
+        while !self.stop.load(Ordering::Relaxed) {
+            let worked = self.turn(turn, &mut events);
+            turn = turn.wrapping_add(1);
+            self.idle.turn(worked);
+        }
+        log::info!("stopping");
+        let now = self.clock.now();
+        self.handle(now, Input::Stop);
+        while !self.stopped && self.clock.now().mono < now.mono + STOP {
+            let worked = self.turn(0, &mut events);
+            self.idle.turn(worked);
+        }
+    }
+
+    /// One turn; whether there was anything to do.
+    fn turn(&mut self, turn: u32, events: &mut Events) -> bool {
+        let now = self.clock.now();
+        let mut worked = self.punts(now);
+        if !worked || turn.is_multiple_of(SOCKETS) {
+            worked |= self.poll_sockets(now, events);
+        }
+        if self.links_at <= now.mono {
+            self.links_at = now.mono + LINKS;
+            self.poll_links(now);
+            self.clients.timeout(now.mono, self.sockets.registry());
+        }
+        if self.router.deadline().is_some_and(|at| at <= now.mono) {
+            self.handle(now, Input::Timeout);
+            worked = true;
+        }
+        if self.aaa.deadline().is_some_and(|at| at <= now.mono) {
+            let event = self.aaa.timeout(now.mono, self.sockets.registry());
+            self.aaa_event(now, event);
+        }
+        self.workers.iter_mut().for_each(WorkerEnd::push);
+        worked
+    }
+
+    /// What the workers have to say.
+    fn punts(&mut self, now: Now) -> bool {
+        let mut worked = false;
+        for worker in 0..self.workers.len() {
+            for _ in 0..PUNTS {
+                let router = &mut self.router;
+                if !self.workers[worker].punt(|input| router.handle(now, input)) {
+                    break;
+                }
+                worked = true;
+                self.outputs(now);
+            }
+        }
+        worked
+    }
+
+    fn poll_sockets(&mut self, now: Now, events: &mut Events) -> bool {
+        if let Err(error) = self.sockets.poll(events, Some(Duration::ZERO)) {
+            // A signal: the flag tells.
+            log::debug!("epoll: {error}");
+            return false;
+        }
+        for event in events.iter() {
+            if event.token() == AAA {
+                for event in self.aaa.ready(self.sockets.registry()) {
+                    self.aaa_event(now, Some(event));
+                }
+            } else {
+                let questions =
+                    self.clients.ready(now.mono, event.token(), self.sockets.registry());
+                self.ask(now, questions);
+            }
+        }
+        !events.is_empty()
+    }
+
+    fn aaa_event(&mut self, now: Now, event: Option<aaa::Event>) {
+        if let Some(event) = event {
+            self.handle(now, Input::Aaa(event.input()));
+        }
+    }
+
+    fn ask(&mut self, now: Now, questions: Vec<Question>) {
+        for Question { id, request } in questions {
+            if request == (Request::Show { what: Table::Counters }) {
+                self.counters_asked.insert(id);
+            }
+            self.handle(now, Input::Control { id, request });
+        }
+    }
+
+    fn poll_links(&mut self, now: Now) {
+        for port in 0..self.ports.len() {
+            let up = self.ports[port].link_up();
+            if self.links[port] != Some(up) {
+                self.links[port] = Some(up);
+                log::info!(
+                    "port {port} ({}): link {}",
+                    self.ports[port].name(),
+                    if up { "up" } else { "down" }
+                );
+                self.handle(now, Input::Link { port: port as PortId, up });
+            }
+        }
+    }
+
+    fn handle(&mut self, now: Now, input: Input<'_>) {
+        self.router.handle(now, input);
+        self.outputs(now);
+    }
+
+    /// Everything the router wants done, in its order.
+    fn outputs(&mut self, now: Now) {
+        while let Some(output) = self.router.poll_output() {
+            match output {
+                Output::Frame { port, frame } => self.sender.send(port, &frame),
+                Output::Update { worker, update } => {
+                    if let Some(worker) = self.workers.get_mut(usize::from(worker)) {
+                        worker.update(update);
+                    }
+                }
+                Output::AaaConnect => {
+                    let event = self.aaa.connect(now.mono, self.sockets.registry());
+                    self.aaa_told(now, event);
+                }
+                Output::AaaSend(octets) => {
+                    let event = self.aaa.send(&octets, self.sockets.registry());
+                    self.aaa_told(now, event);
+                }
+                Output::AaaClose => self.aaa.close(self.sockets.registry()),
+                Output::Control { id, response } => self.answer(now, id, response),
+                Output::Log { level, line } => log::log!(level, "{line}"),
+                Output::Stopped => self.stopped = true,
+            }
+        }
+    }
+
+    /// As [`SlowPath::aaa_event`], from within the outputs: what follows is appended to those under way.
+    fn aaa_told(&mut self, now: Now, event: Option<aaa::Event>) {
+        if let Some(event) = event {
+            self.router.handle(now, Input::Aaa(event.input()));
+        }
+    }
+
+    fn answer(&mut self, now: Now, id: u64, mut response: Response) {
+        if self.counters_asked.remove(&id)
+            && let Response::Ok(serde_json::Value::Array(rows)) = &mut response
+        {
+            counters::add(rows, &self.workers, self.ports, &self.sender, self.logging.dropped());
+        }
+        let registry = self.sockets.registry();
+        let questions = self.clients.answer(now.mono, id, &response, registry);
+        for Question { id, request } in questions {
+            if request == (Request::Show { what: Table::Counters }) {
+                self.counters_asked.insert(id);
+            }
+            self.router.handle(now, Input::Control { id, request });
+        }
+    }
+}

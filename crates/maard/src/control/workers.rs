@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The slow path's side of the rings: punts and samples from the workers, updates and frames to them.
+
+use crate::worker::Outgoing;
+use dataplane::PortId;
+use dataplane::counters::Stats;
+use dataplane::punt::Punt;
+use dataplane::update::Update;
+use dataplane::worker::WorkerEnds;
+use dpdk::{Mbuf, Mempool};
+use slowpath::Input;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use wire::buf::PacketBuf;
+
+/// One worker, seen from here.
+pub struct WorkerEnd {
+    ends: WorkerEnds<Mbuf>,
+    /// Updates that found the ring full, in order.
+    backlog: VecDeque<Update>,
+    /// By `PortId`: frames the port did not take.
+    unsent: Arc<[AtomicU64]>,
+}
+
+impl WorkerEnd {
+    /// The slow path's ends of one worker.
+    pub fn new(ends: WorkerEnds<Mbuf>, unsent: Arc<[AtomicU64]>) -> WorkerEnd {
+        WorkerEnd { ends, backlog: VecDeque::new(), unsent }
+    }
+
+    /// Gives the worker's next message to `take`; `false` when there is none. Snapshots given back die here.
+    pub fn punt(&mut self, take: impl FnOnce(Input<'_>)) -> bool {
+        match self.ends.punts.pop() {
+            Ok(Punt::Frame { port, reason, buf }) => {
+                take(Input::Frame { port, reason, frame: buf.data() });
+            }
+            Ok(Punt::Session { hoa, cn }) => take(Input::Session { hoa, cn }),
+            Ok(Punt::OldFib(_)) => {}
+            Err(_) => return false,
+        }
+        true
+    }
+
+    /// Queues an update: none is lost, and their order is kept.
+    pub fn update(&mut self, update: Update) {
+        self.backlog.push_back(update);
+        self.push();
+    }
+
+    /// Moves waiting updates into the ring as far as it goes.
+    pub fn push(&mut self) {
+        while let Some(update) = self.backlog.pop_front() {
+            if let Err(rtrb::PushError::Full(update)) = self.ends.updates.push(update) {
+                self.backlog.push_front(update);
+                break;
+            }
+        }
+    }
+
+    /// Updates that wait.
+    pub fn waiting(&self) -> u64 {
+        self.backlog.len() as u64
+    }
+
+    /// What the worker publishes.
+    pub fn stats(&self) -> &Stats {
+        &self.ends.stats
+    }
+
+    /// Frames a port did not take from this worker.
+    pub fn unsent(&self, port: usize) -> u64 {
+        self.unsent.get(port).map_or(0, |n| n.load(Ordering::Relaxed))
+    }
+}
+
+/// The way out for the slow path's own frames: worker 0's queues.
+pub struct Sender {
+    ring: rtrb::Producer<Outgoing>,
+    pool: Mempool,
+    /// Frames lost because the mempool was empty or the frame too long for a buffer.
+    pub no_mbuf: u64,
+    /// Frames lost because worker 0 did not fetch them.
+    pub ring_full: u64,
+}
+
+impl Sender {
+    /// Frames from `pool` into `ring`.
+    pub fn new(ring: rtrb::Producer<Outgoing>, pool: Mempool) -> Sender {
+        Sender { ring, pool, no_mbuf: 0, ring_full: 0 }
+    }
+
+    /// Sends a frame, or drops and counts it.
+    pub fn send(&mut self, port: PortId, frame: &[u8]) {
+        let Some(frame) = self.pool.alloc_copy(frame) else {
+            self.no_mbuf += 1;
+            return;
+        };
+        if self.ring.push(Outgoing { port, frame }).is_err() {
+            self.ring_full += 1;
+        }
+    }
+
+    /// The mempool, for its counters.
+    pub fn pool(&self) -> &Mempool {
+        &self.pool
+    }
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From a checked configuration to a running router and down again, in this order:
+//!
+//! ```text
+//! signals, control socket, DPDK -> every port probed -> pool, ports configured and started -> router, rings
+//! -> workers on their lcores -> slow path here, until a signal -> AAA told -> workers stop -> ports close
+//! ```
+
+use crate::clock::{self, Clock};
+use crate::config::{Config, Refused};
+use crate::control::{Parts, Sender, SlowPath, Socket, SocketError, WorkerEnd};
+use crate::logging::Logging;
+use crate::plan::{Plan, SLOWPATH_LCORE};
+use crate::worker::{PollLoop, Queues};
+use dataplane::fib::{PortInfo, Role};
+use dataplane::worker::{Sizes, Worker, workers};
+use diameter::nasreq::Identity;
+use dpdk::eal::{Args, EalError, Memory};
+use dpdk::lcore::LaunchError;
+use dpdk::mempool::{DATA_ROOM, PoolError};
+use dpdk::{Eal, Mbuf, Mempool, Port, PortConfig, RxQueue, TxQueue, lcore};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use wire::addr::Mac;
+
+/// Entries of the rings between a worker and the slow path. Updates beyond it wait with the slow path.
+const UPDATES: usize = 4096;
+const PUNTS: usize = 1024;
+const OUTGOING: usize = 1024;
+/// Mbufs an lcore keeps to itself.
+const POOL_CACHE: u32 = 256;
+/// Ethernet header and two 802.1Q tags.
+const FRAME_OVERHEAD: u16 = 22;
+
+/// Why the router did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration does not fit the devices.
+    #[error("{0}")]
+    Refused(#[from] Refused),
+    /// The control socket.
+    #[error("{0}")]
+    Socket(#[from] SocketError),
+    /// DPDK.
+    #[error("{0}")]
+    Eal(#[from] EalError),
+    /// Packet buffers.
+    #[error("{0}; see eal.mbufs and eal.memory")]
+    Pool(#[from] PoolError),
+    /// A worker's lcore.
+    #[error("{0}")]
+    Launch(#[from] LaunchError),
+    /// Signals, epoll.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Runs the router until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`StartError`], before any packet was forwarded.
+pub fn run(config: &Config, logging: &Logging) -> Result<(), StartError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, stop.clone())?;
+    }
+    let plan = Plan::new(config);
+    plan.warnings().iter().for_each(|line| log::warn!("{line}"));
+    let socket = Socket::bind(&config.control.value)?;
+    let eal = Eal::init(&eal_args(config))?;
+    let mut ports = probe(&eal, config)?;
+    let pool = Mempool::new(&eal, "mbufs", config.eal.mbufs.value, POOL_CACHE, data_room(config))?;
+    let queues = start_ports(&mut ports, config, &pool)?;
+    let clock = Clock::start();
+    let router_config = router_config(config, &plan, &ports);
+    let sizes = Sizes { bindings: config.bindings, updates: UPDATES, punts: PUNTS };
+    let count = config.cores.workers.len();
+    let (workers, ends, table) = workers::<Mbuf>(count, sizes, router_config.first_fib());
+    let (to_worker, from_slowpath) = rtrb::RingBuffer::new(OUTGOING);
+    let halt = Arc::new(AtomicBool::new(false));
+    let (loops, unsent) = poll_loops(workers, queues, from_slowpath, config, &halt);
+    let slowpath = SlowPath::new(Parts {
+        router: slowpath::Router::new(router_config, table, clock.now()),
+        clock,
+        workers: ends
+            .into_iter()
+            .zip(unsent)
+            .map(|(ends, unsent)| WorkerEnd::new(ends, unsent))
+            .collect(),
+        sender: Sender::new(to_worker, pool),
+        ports: &ports,
+        aaa: config.aaa.server,
+        socket,
+        poll: config.poll,
+        stop,
+        logging: logging.clone(),
+    })?;
+    let mut running = Vec::new();
+    for (n, poll_loop) in loops.into_iter().enumerate() {
+        running.push(lcore::launch(&eal, Plan::worker_lcore(n), move || poll_loop.run())?);
+    }
+    log::info!("running: {} ports, {count} workers, {}", ports.len(), dpdk::version());
+    slowpath.run();
+    halt.store(true, Ordering::Relaxed);
+    running.into_iter().for_each(lcore::Handle::join);
+    log::info!("stopped");
+    Ok(())
+}
+
+/// DPDK's lcores are ours to number: 0 is the slow path, n + 1 worker n, on the CPUs of the configuration.
+fn eal_args(config: &Config) -> Vec<String> {
+    let mib = config.eal.memory;
+    let memory = if config.eal.hugepages {
+        Memory::Hugepages { mib: Some(mib) }
+    } else {
+        Memory::Ordinary { mib }
+    };
+    let mut args = Args::new(&config.name).memory(memory);
+    // check.rs has compared the CPUs with those allowed, which are few.
+    let cpu = |cpu: usize| u32::try_from(cpu).unwrap_or(u32::MAX);
+    args = args.lcore(SLOWPATH_LCORE, cpu(config.cores.slowpath.value));
+    for (n, worker) in config.cores.workers.iter().enumerate() {
+        args = args.lcore(Plan::worker_lcore(n), cpu(worker.value));
+    }
+    for port in &config.ports {
+        args = args.device(&port.device.value);
+    }
+    args.build()
+}
+
+/// Every device is there before the first one is touched.
+fn probe(eal: &Eal, config: &Config) -> Result<Vec<Port>, Refused> {
+    let probed = config.ports.iter().map(|port| {
+        Port::by_device(eal, &port.device.value)
+            .map_err(|error| Refused::at(config, &port.device.at, error.to_string()))
+    });
+    probed.collect()
+}
+
+fn data_room(config: &Config) -> u16 {
+    let largest = config.ports.iter().map(|port| port.mtu).max().unwrap_or(0);
+    (largest + FRAME_OVERHEAD).next_multiple_of(64).max(DATA_ROOM)
+}
+
+/// One receive and one transmit queue of every port for each worker.
+fn start_ports(
+    ports: &mut [Port],
+    config: &Config,
+    pool: &Mempool,
+) -> Result<Vec<(Vec<RxQueue>, Vec<TxQueue>)>, Refused> {
+    // cores.workers has 32 items at most.
+    let queues = config.cores.workers.len() as u16;
+    let started = ports.iter_mut().zip(&config.ports).map(|(port, wanted)| {
+        let settings = PortConfig {
+            rx_queues: queues,
+            tx_queues: queues,
+            mtu: wanted.mtu,
+            // MNs address 00-00-5E-00-52-13, which is not the port's MAC (R-08).
+            promiscuous: wanted.role == Role::Access,
+            ..PortConfig::default()
+        };
+        port.configure(settings, pool).and_then(|()| port.start()).map_err(|error| {
+            let note = format!("{error} (one queue of each kind for each of {queues} workers)");
+            Refused::at(config, &wanted.device.at, note)
+        })
+    });
+    started.collect()
+}
+
+type Unsent = Vec<Arc<[std::sync::atomic::AtomicU64]>>;
+
+/// Deals the queues out: queue n of every port to worker n.
+fn poll_loops(
+    workers: Vec<Worker<Mbuf>>,
+    queues: Vec<(Vec<RxQueue>, Vec<TxQueue>)>,
+    from_slowpath: rtrb::Consumer<crate::worker::Outgoing>,
+    config: &Config,
+    halt: &Arc<AtomicBool>,
+) -> (Vec<PollLoop>, Unsent) {
+    let mut hands: Vec<(Vec<RxQueue>, Vec<TxQueue>)> = Vec::new();
+    hands.resize_with(workers.len(), Default::default);
+    for (receive, transmit) in queues {
+        for ((hand, rx), tx) in hands.iter_mut().zip(receive).zip(transmit) {
+            hand.0.push(rx);
+            hand.1.push(tx);
+        }
+    }
+    let mut outgoing = Some(from_slowpath);
+    let mut unsent = Vec::new();
+    let loops = workers.into_iter().zip(hands).map(|(worker, (receive, transmit))| {
+        let transmit = Queues::new(transmit);
+        unsent.push(transmit.unsent());
+        PollLoop::new(worker, receive, transmit, outgoing.take(), config.poll, halt.clone())
+    });
+    (loops.collect(), unsent)
+}
+
+/// The configuration in the words of the control side, with what the devices and the machine add.
+fn router_config(config: &Config, plan: &Plan<'_>, ports: &[Port]) -> slowpath::Config {
+    let port_info = config.ports.iter().zip(ports).map(|(wanted, port)| PortInfo {
+        role: wanted.role,
+        mac: Mac(port.mac()),
+        mtu: wanted.mtu,
+        attach_on_frame: wanted.attach_on_frame,
+    });
+    let links =
+        config.ports.iter().zip(0..).filter_map(|(p, id)| Some((p.link.as_ref()?.value, id)));
+    // Until restart records are kept, the wall clock's seconds are what rises from start to start.
+    let boot = clock::wall().as_secs();
+    slowpath::Config {
+        name: config.name.clone(),
+        mobility: mobility_config(config, plan, boot),
+        ports: port_info.collect(),
+        core_links: links.collect(),
+        routes: config.routes.iter().map(|route| route.value).collect(),
+        tunnel_hop_limit: config.tunnel_hop_limit,
+        aaa: slowpath::config::Aaa {
+            identity: Identity { host: config.aaa.host.clone(), realm: config.aaa.realm.clone() },
+            realm: config.aaa.destination_realm.clone(),
+            server: config.aaa.server,
+            host_ip: host_ip(config.aaa.server).unwrap_or(config.address.value.into()),
+            state_id: boot as u32,
+        },
+        workers: config.cores.workers.len(),
+    }
+}
+
+fn mobility_config(config: &Config, plan: &Plan<'_>, boot: u64) -> mobility::Config {
+    let own = (config.pool.value, config.address.value);
+    let anchors = config.anchors.iter().map(|anchor| anchor.value).filter(|anchor| *anchor != own);
+    let event_only =
+        config.ports.iter().zip(0..).filter(|(p, _)| p.role == Role::Access && !p.attach_on_frame);
+    let peers = config.peers.iter().map(|peer| mobility::config::Peer {
+        address: peer.address.value,
+        keys: peer.keys.clone(),
+    });
+    mobility::Config {
+        address: config.address.value,
+        pool: config.pool.value,
+        peers: peers.collect(),
+        anchors: std::iter::once(own).chain(anchors).collect(),
+        core_prefixes: config.ports.iter().filter_map(|p| Some(p.link.as_ref()?.value)).collect(),
+        event_only_ports: event_only.map(|(_, id)| id).collect(),
+        realm: config.aaa.realm.clone(),
+        static_ids: config.mobile_nodes.iter().map(|mn| mn.value.clone()).collect(),
+        trust_rs_mnid: config.trust_rs_mnid,
+        ra_mtu: u32::from(plan.ra_mtu),
+        rdnss: config.rdnss.clone(),
+        timers: mobility::config::Timers {
+            initial_bindack: config.initial_bindack,
+            ..mobility::config::Timers::default()
+        },
+        // The standard library seeds this from the system's random source.
+        seed: RandomState::new().build_hasher().finish(),
+        boot,
+    }
+}
+
+/// The address the kernel would use towards `server`: asking for a route sends nothing.
+fn host_ip(server: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = if server.is_ipv6() { [0u16; 8].into() } else { [0u8; 4].into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(server).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
