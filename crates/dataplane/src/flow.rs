@@ -23,7 +23,7 @@ pub(crate) fn label(packet: &Packet, octets: &[u8], sent_to_anchor: bool) -> u32
 /// datagram get one label; and never out of a payload that may be no transport header (FC-06).
 fn ports(packet: &Packet, octets: &[u8]) -> u32 {
     let upper = &packet.upper;
-    if !matches!(upper.protocol, TCP | UDP | SCTP) || upper.fragment {
+    if !matches!(upper.protocol, TCP | UDP | SCTP) || upper.fragment || upper.ah {
         return 0;
     }
     let ports = octets.get(upper.offset..).and_then(|o| o.first_chunk());

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Packet programs: a table, frames in; frames out, punts and counters. Each case is named by a sentence.
+//! Read first: `rig`, which is A_MAAR3 as Figure 2 of the draft shows it.
+
+mod access;
+mod books;
+mod core;
+mod memory;
+mod rig;
+mod tunnel;
+mod uplink;
+mod worker;
