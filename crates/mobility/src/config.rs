@@ -53,6 +53,8 @@ pub struct Config {
     pub timers: Timers,
     /// Seeds random starts (sequence numbers, jitter), so that a run replays.
     pub seed: u64,
+    /// For conformance runs: the first sequence numbers of sDBUs and of dDBUs. `None`: random.
+    pub first_sequence: Option<(u16, u16)>,
     /// Attach times and restart counters begin above this.
     pub boot: u64,
 }

@@ -4,12 +4,28 @@
 //! ```text
 //! Maar::handle(now, Input)  ->  Maar::poll_output() until None  ->  call handle(.., Timeout) at Maar::deadline()
 //! ```
-//! Read first: `handover` (Figure 1, steps 1 to 8), then `respond` (the other MAARs' side), then `bindings`.
+//! Read first: `handover` (Figure 1, steps 1 to 7), `update` (7 and 8), then the other MAARs' side: `respond`
+//! (previous MAAR) and `correspondent` (CN's MAAR, anchor), then `bindings` (the two lists). README.md beside this
+//! crate says which rule is where; PROTOCOL.md holds the rules (R-01 to R-44).
 
+mod advert;
+mod attach;
+mod bindings;
 pub mod config;
+mod correspondent;
+mod exchange;
+mod handover;
 pub mod io;
+mod lease;
 mod maar;
+mod mn;
+mod peer;
+mod respond;
+mod rng;
+mod session;
 pub mod show;
+mod timers;
+mod update;
 
 pub use config::Config;
 pub use io::{AaaAnswer, AaaRequest, Event, Input, Output, Place, StationState};

@@ -5,7 +5,7 @@ use crate::PortId;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::addr::{Mac, Nai, Prefix64};
-use wire::time::AttachTime;
+use wire::time::{AttachTime, Now};
 
 /// One MN record.
 #[derive(Clone, PartialEq, Debug)]
@@ -55,4 +55,48 @@ pub enum BindingRow {
         /// Until expiry.
         expires_in: Option<Duration>,
     },
+}
+
+impl crate::Maar {
+    /// All MN records, by MN-ID.
+    pub fn mns(&self) -> Vec<MnRow> {
+        self.mns
+            .values()
+            .map(|mn| MnRow {
+                mn_id: mn.id.clone(),
+                mac: mn.mac,
+                port: mn.port,
+                state: mn.state.name(),
+                lease: mn.lease,
+                coa: mn.coa(),
+                link_local: mn.link_local,
+                attach_time: Some(mn.attach_time).filter(|time| time.0 != 0),
+            })
+            .collect()
+    }
+
+    /// Both lists: the external one by MN-ID and HoA, then the internal one by HoA.
+    pub fn bindings(&self, now: Now) -> Vec<BindingRow> {
+        let served = self.mns.values().filter(|mn| mn.is_here());
+        let external = served.flat_map(|mn| mn.externals.values().map(move |entry| (mn, entry)));
+        let mut rows: Vec<BindingRow> = external
+            .filter_map(|(mn, entry)| {
+                let state = if entry.active { "Active" } else { "Tentative" };
+                Some(BindingRow::External {
+                    hoa: entry.hoa,
+                    coa: mn.coa()?,
+                    mn_id: mn.id.clone(),
+                    state,
+                })
+            })
+            .collect();
+        rows.extend(self.lists.internals().map(|entry| BindingRow::Internal {
+            hoa: entry.hoa,
+            maar: entry.maar,
+            source: entry.source.name(),
+            stale: entry.stale,
+            expires_in: Some(entry.expires - now.mono),
+        }));
+        rows
+    }
 }

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A station shows up or leaves: from RS, L2 event or frame to an MN record that asks
+//! the AAA. What follows is in `handover`.
+
+use crate::maar::Maar;
+use crate::mn::{Mn, State};
+use crate::timers::Timer;
+use crate::{Output, PortId, StationState};
+use std::net::Ipv6Addr;
+use wire::addr::{Mac, Nai, Prefix64};
+use wire::nd::RouterSolicit;
+use wire::time::Now;
+
+impl Maar {
+    /// Draft step 1.
+    pub(crate) fn on_router_solicit(
+        &mut self,
+        now: Now,
+        port: PortId,
+        mac: Mac,
+        rs: RouterSolicit,
+    ) {
+        if self.config.event_only_ports.contains(&port) && !self.is_served(mac) {
+            return self.count("attach_event_only");
+        }
+        let Some(id) = self.identify(mac, None, rs.mn_id.as_ref()) else {
+            return self.count("rs_mn_id_mismatch");
+        };
+        let source = rs.source;
+        self.appear(now, id.clone(), port, mac, "rs");
+        let Some(mn) = self.mns.get_mut(&id) else { return };
+        if !rs.sessions.is_empty() {
+            mn.claims = rs.sessions;
+        }
+        if source.is_unicast_link_local() {
+            mn.link_local = Some(source);
+        }
+        if matches!(mn.state, State::Attached | State::WaitSdba(_)) {
+            self.advertise(now, &id);
+        }
+    }
+
+    /// The access point says so.
+    pub(crate) fn on_l2_attach(&mut self, now: Now, port: PortId, mac: Mac, mn_id: Option<Nai>) {
+        let Some(id) = self.identify(mac, mn_id, None) else { return };
+        self.appear(now, id.clone(), port, mac, "l2");
+        if self.mns.get(&id).is_some_and(|mn| matches!(mn.state, State::Attached)) {
+            self.advertise(now, &id);
+        }
+    }
+
+    /// the MN is plainly here.
+    pub(crate) fn on_station_frame(
+        &mut self,
+        now: Now,
+        port: PortId,
+        mac: Mac,
+        source: Option<Ipv6Addr>,
+    ) {
+        if let Some(id) = self.stations.get(&mac).cloned()
+            && let Some(source) = source.filter(Ipv6Addr::is_unicast_link_local)
+            && let Some(mn) = self.mns.get_mut(&id)
+        {
+            mn.link_local = Some(source);
+        }
+        if self.is_served(mac) {
+            return;
+        }
+        if self.config.event_only_ports.contains(&port) {
+            return self.count("attach_event_only");
+        }
+        let Some(id) = self.identify(mac, None, None) else { return };
+        self.appear(now, id.clone(), port, mac, "frame");
+        if let Some(source) = source.filter(Ipv6Addr::is_unicast_link_local)
+            && let Some(mn) = self.mns.get_mut(&id)
+        {
+            mn.link_local = Some(source);
+        }
+    }
+
+    /// The access point says it is gone; a late event about an MN that moved on changes nothing (FC-28).
+    pub(crate) fn on_l2_detach(&mut self, now: Now, mac: Mac) {
+        let Some(id) = self.stations.get(&mac).cloned() else {
+            return self.count("detach_unknown");
+        };
+        match self.mns.get(&id).map(|mn| &mn.state) {
+            Some(State::Attached) => self.detach(now, &id),
+            Some(State::WaitSdba(_) | State::WaitAaa { .. }) => {
+                self.count("detach_during_exchange")
+            }
+            _ => self.count("detach_not_here"),
+        }
+    }
+
+    /// -> Detached: the lists stay, so that the next MAAR can fetch them (R-28).
+    pub(crate) fn detach(&mut self, now: Now, id: &Nai) {
+        let Some(mn) = self.mns.get_mut(id) else { return };
+        mn.state = State::Detached;
+        let (mac, prefixes) = (mn.mac, mn.prefixes());
+        self.timers.arm(Timer::State(id.clone()), now.mono + self.config.timers.detach);
+        self.timers.disarm(&Timer::Advert(id.clone()));
+        for prefix in prefixes {
+            self.lists.set_detached(prefix, &mut self.out);
+        }
+        // Any frame of it starts a new attachment (table 4.1), so nothing is said of the station.
+        self.out.push_back(Output::Station { mac, state: None });
+    }
+
+    /// T_DETACH: correspondents and AAA are told, the lists end; the lease keeps its quarantine.
+    pub(crate) fn end_detached(&mut self, now: Now, id: &Nai) {
+        self.end_updates(now, id);
+        let Some(mn) = self.mns.get(id) else { return };
+        self.out.push_back(Output::AaaStop { mn_id: id.clone(), attachment: mn.attachment });
+        self.forget(id);
+    }
+
+    /// Deletes the record and all that hangs on it, except the lease.
+    pub(crate) fn forget(&mut self, id: &Nai) {
+        self.unwatch(id);
+        self.drop_updates(id);
+        let Some(mn) = self.mns.remove(id) else { return };
+        self.asking.remove(id);
+        self.unplace(id, &mn.prefixes());
+        for timer in
+            [Timer::State(id.clone()), Timer::Advert(id.clone()), Timer::Settle(id.clone())]
+        {
+            self.timers.disarm(&timer);
+        }
+        if let State::WaitAaa { request: Some(request) } = mn.state {
+            self.requests.remove(&request);
+        }
+        if self.stations.get(&mn.mac) == Some(id) {
+            self.stations.remove(&mn.mac);
+        }
+    }
+
+    /// `None`: the RS names another identity than the one found, and its word is not taken.
+    fn identify(&self, mac: Mac, event: Option<Nai>, claimed: Option<&Nai>) -> Option<Nai> {
+        if self.config.trust_rs_mnid
+            && let Some(claimed) = claimed
+        {
+            return Some(claimed.clone());
+        }
+        let found = event
+            .or_else(|| self.stations.get(&mac).cloned())
+            .or_else(|| self.config.static_ids.get(&mac).cloned())
+            .or_else(|| {
+                let hex: String = mac.0.iter().map(|octet| format!("{octet:02x}")).collect();
+                Nai::new(&format!("{hex}@{}", self.config.realm)).ok()
+            })?;
+        claimed.is_none_or(|claimed| *claimed == found).then_some(found)
+    }
+
+    fn is_served(&self, mac: Mac) -> bool {
+        self.stations.get(&mac).and_then(|id| self.mns.get(id)).is_some_and(|mn| {
+            matches!(mn.state, State::WaitAaa { .. } | State::WaitSdba(_) | State::Attached)
+        })
+    }
+
+    /// The MN is on `port` with `mac`. Starts an attachment unless one runs or holds (table 4.1).
+    fn appear(&mut self, now: Now, id: Nai, port: PortId, mac: Mac, via: &'static str) {
+        let mn = self.mns.entry(id.clone()).or_insert_with(|| Mn::new(id.clone(), mac, port));
+        let old_mac = mn.mac;
+        let moved = (mn.mac, mn.port) != (mac, port);
+        (mn.mac, mn.port) = (mac, port);
+        self.stations.insert(mac, id.clone());
+        if old_mac != mac {
+            if self.stations.get(&old_mac) == Some(&id) {
+                self.stations.remove(&old_mac);
+            }
+            self.out.push_back(Output::Station { mac: old_mac, state: None });
+        }
+        match self.mns[&id].state {
+            State::WaitAaa { request: Some(_) } => return,
+            State::WaitAaa { request: None } if self.mns[&id].attachment != 0 => {
+                return self.ask_aaa(now, &id);
+            }
+            State::WaitSdba(_) | State::Attached => {
+                if moved {
+                    let exchange = self.asking.contains(&id);
+                    let state =
+                        if exchange { StationState::Exchange } else { StationState::Attached };
+                    self.set_station(now, mac, state);
+                    self.place_mn(&id);
+                }
+                return;
+            }
+            State::WaitAaa { .. } | State::Detached | State::Released(_) => {}
+        }
+        self.begin_attachment(now, &id, via);
+    }
+
+    /// A packet of the data plane's sample.
+    pub(crate) fn on_session(&mut self, now: Now, hoa: Ipv6Addr, cn: Ipv6Addr) {
+        let prefix = Prefix64::of(hoa);
+        if !self.may_bind(cn) || Prefix64::of(cn) == prefix {
+            return;
+        }
+        let Some(id) = self.lists.owner(prefix).cloned() else { return };
+        let Some(mn) = self.mns.get_mut(&id) else { return };
+        mn.sessions.note(now.mono, hoa, cn);
+        self.leases.mark_used(prefix);
+        self.watch(&id, cn);
+        self.bind_session(now, &id, hoa, cn);
+    }
+}

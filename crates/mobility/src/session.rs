@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Which correspondents an MN talks to, by HoA. A missed session costs only optimality.
+
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::addr::Prefix64;
+use wire::time::Instant;
+
+/// Pairs kept per MN; the oldest is replaced.
+const MOST: usize = 256;
+
+/// (HoA, CN) -> last report.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sessions(BTreeMap<(Ipv6Addr, Ipv6Addr), Instant>);
+
+impl Sessions {
+    /// The pair has been seen.
+    pub(crate) fn note(&mut self, now: Instant, hoa: Ipv6Addr, cn: Ipv6Addr) {
+        if self.0.len() == MOST
+            && !self.0.contains_key(&(hoa, cn))
+            && let Some(oldest) =
+                self.0.iter().min_by_key(|&(pair, at)| (*at, *pair)).map(|(pair, _)| *pair)
+        {
+            self.0.remove(&oldest);
+        }
+        self.0.insert((hoa, cn), now);
+    }
+
+    /// The pairs reported within `idle`, ascending.
+    pub(crate) fn live(
+        &self,
+        now: Instant,
+        idle: Duration,
+    ) -> impl Iterator<Item = (Ipv6Addr, Ipv6Addr)> {
+        self.0.iter().filter(move |&(_, at)| now - *at < idle).map(|(pair, _)| *pair)
+    }
+
+    /// Every pair, ascending.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Ipv6Addr, Ipv6Addr)> {
+        self.0.keys().copied()
+    }
+
+    /// Whether some HoA in `mn` talks to a CN in `cn`.
+    pub(crate) fn joins(&self, now: Instant, idle: Duration, hoa: Prefix64, cn: Ipv6Addr) -> bool {
+        self.live(now, idle).any(|(h, c)| Prefix64::of(h) == hoa && c == cn)
+    }
+
+    /// Takes over another record's pairs.
+    pub(crate) fn absorb(&mut self, other: Sessions) {
+        for ((hoa, cn), at) in other.0 {
+            self.note(at, hoa, cn);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(n: u16) -> Ipv6Addr {
+        Ipv6Addr::new(0x2001, 0xdb8, 0xb1, n, 0, 0, 0, 1)
+    }
+
+    #[test]
+    fn the_257th_pair_replaces_the_oldest() {
+        let mut sessions = Sessions::default();
+        for n in 0..=256u16 {
+            sessions.note(Instant(u64::from(n)), addr(0xffff), addr(n));
+        }
+        assert_eq!(sessions.all().count(), 256);
+        assert!(!sessions.all().any(|(_, cn)| cn == addr(0)));
+        assert!(sessions.all().any(|(_, cn)| cn == addr(256)));
+    }
+
+    #[test]
+    fn a_pair_is_idle_after_its_time() {
+        let mut sessions = Sessions::default();
+        sessions.note(Instant(0), addr(1), addr(2));
+        let idle = Duration::from_secs(300);
+        assert_eq!(sessions.live(Instant(0) + Duration::from_secs(299), idle).count(), 1);
+        assert_eq!(sessions.live(Instant(0) + idle, idle).count(), 0);
+    }
+}
