@@ -111,3 +111,45 @@ impl fmt::Display for Nai {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_routers_link_local_address_is_made_of_its_mac() {
+        assert_eq!(Prefix64::of(ROUTER_LINK_LOCAL).with_iid(ROUTER_MAC.eui64()), ROUTER_LINK_LOCAL);
+        assert_eq!(ROUTER_LINK_LOCAL.to_string(), "fe80::200:5eff:fe00:5213");
+        assert_eq!(ROUTER_MAC.to_string(), "00:00:5e:00:52:13");
+    }
+
+    #[test]
+    fn user_as_hoa_is_its_prefix_and_its_mac() {
+        let hoa: Ipv6Addr = "2001:db8:a1:a:0:ff:fe00:a".parse().expect("an address");
+        let lease = Prefix64::of(hoa);
+        assert_eq!(lease.with_iid(Mac([2, 0, 0, 0, 0, 0xa]).eui64()), hoa);
+        assert_eq!(lease.to_string(), "2001:db8:a1:a::/64");
+    }
+
+    #[test]
+    fn a_mac_survives_its_number() {
+        let mac = Mac([0xfe, 1, 2, 3, 4, 5]);
+        assert_eq!(Mac::from_u64(mac.to_u64() | 0xabcd << 48), mac);
+        assert!(mac.is_unicast());
+        assert!(!Mac([0; 6]).is_unicast());
+        let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 0xa);
+        assert_eq!(Mac::of_group(group), Mac([0x33, 0x33, 0xff, 0, 0, 0xa]));
+        assert!(!Mac::of_group(group).is_unicast());
+    }
+
+    #[test]
+    fn an_nai_is_1_to_253_octets_without_control_characters() {
+        assert!(Nai::new("usera@example.org").is_ok());
+        assert!(Nai::new(&"a".repeat(253)).is_ok());
+        let (long, wide) = ("a".repeat(254), "\u{e4}".repeat(127));
+        for bad in ["", "a\nERROR x", "a\u{7f}", "a\u{85}", &long, &wide] {
+            assert_eq!(Nai::new(bad), Err(BadNai), "{bad:?}");
+        }
+        assert_eq!(Nai::from_octets(&[b'a', 0xff]), Err(BadNai));
+    }
+}

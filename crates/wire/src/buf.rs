@@ -63,3 +63,29 @@ impl PacketBuf for VecBuf {
         self.bytes.truncate(self.start + len);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_grows_into_its_headroom_and_no_further() {
+        let mut buf = VecBuf::new(b"inner");
+        buf.prepend(2).expect("there is room")[..2].copy_from_slice(b"o-");
+        assert_eq!(buf.data(), b"o-inner");
+        assert_eq!(buf.prepend(HEADROOM - 1), None);
+        assert_eq!(buf.data(), b"o-inner", "no change");
+        assert!(buf.prepend(HEADROOM - 2).is_some());
+    }
+
+    #[test]
+    fn a_frame_is_cut_at_both_ends() {
+        let mut buf = VecBuf::new(b"o-inner-pad");
+        buf.trim_front(2);
+        buf.truncate(5);
+        buf.truncate(50);
+        assert_eq!(buf.data(), b"inner");
+        buf.trim_front(5);
+        assert!(buf.data().is_empty());
+    }
+}

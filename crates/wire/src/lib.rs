@@ -4,6 +4,9 @@
 //!
 //! Two levels, as in smoltcp: a *view* checks lengths once and then reads fields in place (packet
 //! path); a *repr* is a value that can only be built valid (control path).
+//!
+//! Every decoder takes any octets without a panic, and each is a fuzz target as it stands: [`eth::EthHeader::parse`],
+//! [`ip6::Ip6View`], [`nd::parse`], [`nd::parse_router_advert`], [`mh::MhView`].
 
 pub mod addr;
 pub mod buf;

@@ -75,3 +75,33 @@ impl MesgId {
         self.0.wrapping_sub(earlier.0) as i64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-01-01T00:00:00.25Z, the time of protocol.md's worked messages.
+    const WORKED: Duration = Duration::from_millis(1_767_225_600_250);
+
+    #[test]
+    fn stamps_are_those_of_the_worked_messages() {
+        assert_eq!(AttachTime::from_unix(WORKED), AttachTime(0x0000_6955_b900_4000));
+        assert_eq!(MesgId::from_unix(WORKED), MesgId(0xed00_3780_4000_0000));
+    }
+
+    #[test]
+    fn ntp_time_goes_on_rising_over_its_second_era() {
+        // 2036-02-07T06:28:16Z is second 0 of era 1.
+        let before = MesgId::from_unix(Duration::from_secs(2_085_978_495));
+        let after = MesgId::from_unix(Duration::from_secs(2_085_978_496));
+        assert_eq!((before.0, after.0), (0xffff_ffff << 32, 0));
+        assert_eq!((after.distance(before), before.distance(after)), (1 << 32, -1 << 32));
+    }
+
+    #[test]
+    fn times_at_the_end_of_their_range_stay_there() {
+        assert_eq!(AttachTime(u64::MAX).next(), AttachTime(u64::MAX));
+        assert_eq!(Instant(u64::MAX) + Duration::from_secs(1), Instant(u64::MAX));
+        assert_eq!(Instant(1) - Instant(2), Duration::ZERO);
+    }
+}

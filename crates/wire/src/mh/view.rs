@@ -137,7 +137,8 @@ impl<'a> MhView<'a> {
         Trailer::of(self.octets).map(|auth| auth.spi)
     }
 
-    /// Whether option 9 is last, names `key` and holds the right MAC. Constant time in the MAC.
+    /// Whether option 9 is last, names `key` and holds the right MAC. Constant time in the MAC. For any MH Type, so
+    /// that a Binding Error about an unknown one can be kept to peers.
     pub fn verify(&self, key: &Key, src: Ipv6Addr, dst: Ipv6Addr) -> bool {
         Trailer::of(self.octets).is_some_and(|auth| auth.verify(key, src, dst))
     }

@@ -118,7 +118,7 @@ pub struct NeighborAdvert {
     pub override_: bool,
     /// Whose address it is.
     pub target: Ipv6Addr,
-    /// Target link-layer address option; may be absent (FC-23).
+    /// Target link-layer address option; may be absent in answer to a unicast NS (RFC 4861 §7.2.4).
     pub tllao: Option<Mac>,
 }
 
