@@ -180,10 +180,10 @@ impl Peers {
         let own = self.own;
         let peer = self.by_address.get_mut(&dst)?;
         if peer.keys.is_empty() {
-            return Some(mh::encode(message, own, dst, None));
+            return mh::encode(message, own, dst, None).ok();
         }
         let mesg_id = peer.stamp(now);
-        Some(mh::encode(message, own, dst, Some(Seal { mesg_id, key: &peer.keys[0] })))
+        mh::encode(message, own, dst, Some(Seal { mesg_id, key: &peer.keys[0] })).ok()
     }
 
     /// R-36, in its order; first failure ends. Also gives the peer's MESG-ID.
