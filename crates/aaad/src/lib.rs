@@ -1,1 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The AAA server: a Diameter server that knows at which MAAR each MN is.
+//!
+//! Reading order: [`server`] (the loop: sockets, signals, deadlines), [`authority`] (what a request is answered),
+//! [`table`] (where each MN is), [`config`].
 
+pub mod authority;
+pub mod config;
+mod connection;
+mod counters;
+pub mod server;
+pub mod table;
+mod text;

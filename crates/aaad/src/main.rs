@@ -1,1 +1,69 @@
-fn main() {}
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `aaad --config FILE [--check]`. Exit status: 0 after a planned stop, 2 for a bad configuration, 1 for the rest.
+
+use aaad::config::Config;
+use aaad::server::{Server, Stopper};
+use clap::Parser;
+use log::LevelFilter;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The Diameter AAA server of a romip domain: it knows at which MAAR each mobile node is.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The YAML configuration; every key is commented in config/aaad.yaml.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Validate the configuration and stop.
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = match Config::load(&arguments.config) {
+        Ok(config) => config,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return ExitCode::from(2);
+        }
+    };
+    if arguments.check {
+        println!("{}: no problem found", arguments.config.display());
+        return ExitCode::SUCCESS;
+    }
+    log_from(config.log);
+    match serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// RUST_LOG, where set, refines the configured level.
+fn log_from(level: LevelFilter) {
+    env_logger::Builder::new().filter_level(level).parse_default_env().init();
+}
+
+fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    // Before the sockets: as PID 1 a signal without a handler is lost.
+    let signals = Signals::new([SIGTERM, SIGINT])?;
+    let server = Server::bind(config)?;
+    stop_on(signals, server.stopper())?;
+    Ok(server.run()?)
+}
+
+fn stop_on(mut signals: Signals, stopper: Stopper) -> std::io::Result<()> {
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            log::info!("signal {signal}: stopping");
+            stopper.stop();
+        }
+    })?;
+    Ok(())
+}

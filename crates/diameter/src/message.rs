@@ -246,6 +246,11 @@ impl Writer {
     }
 }
 
+/// One AVP by itself, padded: what goes into a Failed-AVP.
+pub fn encode_avp(write: impl FnOnce(Writer) -> Writer) -> Vec<u8> {
+    write(Writer { octets: Vec::new() }).octets
+}
+
 /// Overwrites flags and Hop-by-Hop of an encoded message: a repeat goes out with the T bit and a new identifier.
 pub fn readdress(message: &mut [u8], retransmitted: bool, hop_by_hop: u32) {
     if retransmitted {

@@ -38,6 +38,7 @@ impl Refusal {
             result::MISSING_AVP => "diameter_missing_avp",
             result::AVP_OCCURS_TOO_MANY_TIMES => "diameter_avp_too_many_times",
             result::INVALID_AVP_LENGTH => "diameter_invalid_avp_length",
+            result::USER_UNKNOWN => "diameter_user_unknown",
             _ => "diameter_refused",
         }
     }
@@ -49,18 +50,37 @@ impl From<Fault> for Refusal {
     }
 }
 
+/// What a refusing answer repeats from its request.
+#[derive(Clone, Copy, Debug)]
+pub struct Echo<'a> {
+    /// Of the request.
+    pub header: Header,
+    /// Session-Id, if it could be read.
+    pub session_id: Option<&'a [u8]>,
+    /// What [`proxy_info`] gave.
+    pub proxy_info: &'a [u8],
+}
+
 /// The refusing answer to a request whose AVPs may be broken: only what stands before the first fault is echoed.
 pub fn answer(origin: &Origin, request: &Message<'_>, refusal: &Refusal) -> Vec<u8> {
-    let session = request.find(code::SESSION_ID).filter(|avp| avp.data.len() <= MAX_SESSION_ID);
+    let session_id =
+        request.find(code::SESSION_ID).map(|avp| avp.data).filter(|id| id.len() <= MAX_SESSION_ID);
+    let proxy_info = proxy_info(request);
+    answer_to(origin, Echo { header: request.header, session_id, proxy_info: &proxy_info }, refusal)
+}
+
+/// The refusing answer to a request that was read before.
+pub fn answer_to(origin: &Origin, request: Echo<'_>, refusal: &Refusal) -> Vec<u8> {
     let writer = Writer::new(header(&request.header, refusal.code));
-    let writer = writer.maybe(session, |w, avp| w.raw(avp.raw()));
-    let writer = authorization(writer, &request.header, refusal.code)
+    let writer = writer.maybe(request.session_id, |w, id| w.octets(code::SESSION_ID, id));
+    authorization(writer, &request.header, refusal.code)
         .u32(code::RESULT_CODE, refusal.code)
         .text(code::ORIGIN_HOST, &origin.identity.host)
         .text(code::ORIGIN_REALM, &origin.identity.realm)
         .maybe(refusal.failed.as_ref(), |w, failed| w.octets(code::FAILED_AVP, failed))
-        .u32(code::ORIGIN_STATE_ID, origin.state_id);
-    writer.raw(&proxy_info(request)).finish()
+        .u32(code::ORIGIN_STATE_ID, origin.state_id)
+        .raw(request.proxy_info)
+        .finish()
 }
 
 fn header(request: &Header, code: u32) -> Header {

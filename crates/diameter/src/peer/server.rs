@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! Claim            -> admit() or refuse(Result-Code)
-//! Authorize, Stop  -> answer() or answer_stop()
+//! Authorize, Stop  -> answer(), answer_stop() or reject()
 //! ```
 
 use super::inspect::{self, Request};
@@ -14,7 +14,7 @@ use crate::base::{self, Capabilities, DisconnectCause};
 use crate::dictionary::result;
 use crate::message::{FLAG_ERROR, Header, Message, command};
 use crate::nasreq::{self, AaAnswer, AaRequest, Origin, Sender, StRequest};
-use crate::refuse::{self, Refusal};
+use crate::refuse::{self, Echo, Refusal};
 use crate::stream::Stream;
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -204,6 +204,14 @@ impl Server {
         let writer =
             nasreq::write_sta(&self.config.origin, &ticket.header, &ticket.session_id, result_code);
         self.send(writer.raw(&ticket.proxy_info).finish());
+    }
+
+    /// Refuses an AAR or STR.
+    pub fn reject(&mut self, ticket: &Ticket, refusal: &Refusal) {
+        self.count(refusal.counter());
+        let session_id = Some(ticket.session_id.as_bytes());
+        let echo = Echo { header: ticket.header, session_id, proxy_info: &ticket.proxy_info };
+        self.send(refuse::answer_to(&self.config.origin, echo, refusal));
     }
 
     /// Asks the peer to leave (DPR, REBOOTING) and closes when the DPA is in, or after 1 s.

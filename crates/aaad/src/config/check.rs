@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From text to values. All problems are collected before anything is refused.
+
+use super::file::{KEYS, Placed, Raw};
+use super::{Client, Config, Problem, Subscribers};
+use diameter::nasreq::{Identity, MAX_USER_NAME};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+const SESSION_TIMEOUT: u32 = 86_400;
+const WATCHDOG: u32 = 30;
+
+#[derive(Default)]
+struct Checker {
+    problems: Vec<Problem>,
+}
+
+/// Turns what stands in the file into a configuration, or says all that is wrong with it.
+pub fn check(raw: Raw) -> Result<Config, Vec<Problem>> {
+    let mut checker = Checker::default();
+    for key in &raw.unknown {
+        checker.unknown(key);
+    }
+    let host = checker.identity("host", raw.host.as_ref());
+    let realm = checker.identity("realm", raw.realm.as_ref());
+    let listen = checker.listen(raw.listen);
+    let clients = checker.clients(raw.clients);
+    let subscribers = checker.subscribers(raw.accept, raw.subscribers);
+    let session_timeout =
+        checker.number("session_timeout", raw.session_timeout, SESSION_TIMEOUT, 60..=u32::MAX);
+    let watchdog = checker.number("watchdog", raw.watchdog, WATCHDOG, 6..=86_400);
+    let log = checker.log(raw.log);
+    if !checker.problems.is_empty() {
+        checker.problems.sort_by_key(|problem| problem.line);
+        return Err(checker.problems);
+    }
+    Ok(Config {
+        identity: Identity { host, realm },
+        listen,
+        clients,
+        subscribers,
+        session_timeout,
+        watchdog: Duration::from_secs(watchdog.into()),
+        log,
+    })
+}
+
+impl Checker {
+    fn problem(&mut self, line: u64, text: String) {
+        self.problems.push(Problem { line, text });
+    }
+
+    fn unknown(&mut self, key: &Placed<String>) {
+        let name = key.value.escape_debug();
+        let mend = match KEYS.iter().find(|known| close(known, &key.value)) {
+            Some(known) => format!("write `{known}` if that is meant"),
+            None => format!("remove it; the keys are {}", KEYS.join(", ")),
+        };
+        self.problem(key.line, format!("unknown key `{name}`; {mend}"));
+    }
+
+    fn missing(&mut self, key: &str, example: &str) {
+        self.problem(0, format!("`{key}` is missing; add for example `{example}`"));
+    }
+
+    fn identity(&mut self, key: &str, value: Option<&Placed<String>>) -> String {
+        let Some(value) = value else {
+            self.missing(
+                key,
+                &format!("{key}: {}example.org", if key == "host" { "aaa." } else { "" }),
+            );
+            return String::new();
+        };
+        if !is_name(&value.value) || key == "host" && !value.value.contains('.') {
+            let name = value.value.escape_debug();
+            self.problem(
+                value.line,
+                format!("{key}: `{name}` is no full domain name; write one like aaa.example.org"),
+            );
+        }
+        value.value.to_ascii_lowercase()
+    }
+
+    fn listen(&mut self, values: Option<Vec<Placed<String>>>) -> Vec<SocketAddr> {
+        let mut taken: Vec<(SocketAddr, u64)> = Vec::new();
+        let values = values.unwrap_or_default();
+        if values.is_empty() {
+            self.missing("listen", "listen: [\"[::]:3868\"]");
+        }
+        for value in values {
+            let Ok(address) = value.value.parse::<SocketAddr>() else {
+                let text = value.value.escape_debug();
+                self.problem(
+                    value.line,
+                    format!("listen: `{text}` is no address and port; write it like \"[2001:db8::1]:3868\", in quotes"),
+                );
+                continue;
+            };
+            match taken.iter().find(|(other, _)| *other == address && address.port() != 0) {
+                Some((_, line)) => {
+                    let text =
+                        format!("listen: {address} stands in line {line} already; remove one");
+                    self.problem(value.line, text);
+                }
+                None => taken.push((address, value.line)),
+            }
+        }
+        taken.into_iter().map(|(address, _)| address).collect()
+    }
+
+    fn clients(&mut self, values: Option<Vec<Placed<String>>>) -> Vec<Client> {
+        let mut taken: Vec<(Client, u64)> = Vec::new();
+        let values = values.unwrap_or_default();
+        if values.is_empty() {
+            self.missing("clients", "clients: [\"*.example.org\"]");
+        }
+        for value in values {
+            let name = value.value.to_ascii_lowercase();
+            let client = match name.strip_prefix('*') {
+                Some(domain) if domain.strip_prefix('.').is_some_and(is_name) => {
+                    Client::Below(domain.to_owned())
+                }
+                None if is_name(&name) => Client::Host(name),
+                _ => {
+                    let text = value.value.escape_debug();
+                    self.problem(
+                        value.line,
+                        format!("clients: `{text}` is no Diameter identity; write maar1.example.org or \"*.example.org\""),
+                    );
+                    continue;
+                }
+            };
+            match taken.iter().find(|(other, _)| *other == client) {
+                Some((_, line)) => {
+                    let text = format!(
+                        "clients: `{}` stands in line {line} already; remove one",
+                        value.value
+                    );
+                    self.problem(value.line, text);
+                }
+                None => taken.push((client, value.line)),
+            }
+        }
+        taken.into_iter().map(|(client, _)| client).collect()
+    }
+
+    fn subscribers(
+        &mut self,
+        accept: Option<Placed<String>>,
+        listed: Option<Vec<Placed<String>>>,
+    ) -> Subscribers {
+        match (accept, listed) {
+            (Some(accept), _) if accept.value != "realm" => {
+                let text = accept.value.escape_debug();
+                self.problem(
+                    accept.line,
+                    format!("accept: `{text}` means nothing; write `accept: realm`, or list `subscribers` instead"),
+                );
+            }
+            (Some(accept), Some(_)) => self.problem(
+                accept.line,
+                "accept: and `subscribers` are both there; keep one of them".into(),
+            ),
+            (Some(_), None) => return Subscribers::Realm,
+            (None, Some(listed)) => return Subscribers::Listed(self.listed(listed)),
+            (None, None) => self.missing("accept", "accept: realm"),
+        }
+        Subscribers::Realm
+    }
+
+    fn listed(&mut self, values: Vec<Placed<String>>) -> BTreeSet<String> {
+        let mut taken: Vec<(String, u64)> = Vec::new();
+        for value in values {
+            let mn_id = crate::authority::canonical(&value.value);
+            if mn_id.is_empty()
+                || mn_id.len() > MAX_USER_NAME
+                || mn_id.chars().any(char::is_control)
+            {
+                let text = value.value.escape_debug();
+                self.problem(
+                    value.line,
+                    format!("subscribers: `{text}` is no MN-ID; write it like usera@example.org"),
+                );
+            } else if let Some((_, line)) = taken.iter().find(|(other, _)| *other == mn_id) {
+                let text =
+                    format!("subscribers: `{mn_id}` stands in line {line} already; remove one");
+                self.problem(value.line, text);
+            } else {
+                taken.push((mn_id, value.line));
+            }
+        }
+        taken.into_iter().map(|(mn_id, _)| mn_id).collect()
+    }
+
+    fn number(
+        &mut self,
+        key: &str,
+        value: Option<Placed<String>>,
+        default: u32,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> u32 {
+        let Some(value) = value else { return default };
+        match value.value.parse::<u32>() {
+            Ok(number) if range.contains(&number) => number,
+            _ => {
+                let (text, least, most) = (value.value.escape_debug(), range.start(), range.end());
+                self.problem(
+                    value.line,
+                    format!("{key}: `{text}` is no number of seconds from {least} to {most}"),
+                );
+                default
+            }
+        }
+    }
+
+    fn log(&mut self, value: Option<Placed<String>>) -> log::LevelFilter {
+        let Some(value) = value else { return log::LevelFilter::Info };
+        value.value.parse().unwrap_or_else(|_| {
+            let text = value.value.escape_debug();
+            self.problem(
+                value.line,
+                format!("log: `{text}` is no level; write off, error, warn, info, debug or trace"),
+            );
+            log::LevelFilter::Info
+        })
+    }
+}
+
+/// A domain name as a DiameterIdentity has it.
+fn is_name(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 255 && name.split('.').all(label)
+}
+
+/// Same letters but for one more, one less, one other or a swapped pair.
+fn close(known: &str, given: &str) -> bool {
+    let (known, given) = (known.as_bytes(), given.as_bytes());
+    let front = known.iter().zip(given).take_while(|(a, b)| a == b).count();
+    let (k, g) = (&known[front..], &given[front..]);
+    let tails = |a: usize, b: usize| k.get(a..).is_some_and(|k| g.get(b..) == Some(k));
+    let swapped = k.len() >= 2 && g.len() >= 2 && k[0] == g[1] && k[1] == g[0];
+    tails(1, 1) || tails(1, 0) || tails(0, 1) || swapped && tails(2, 2)
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The YAML file as text with places: the only file that knows the YAML library. Values stay the text that stands there;
+//! what they mean is `mod.rs`'s business. Unknown keys are collected, so that one run names them all.
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_saphyr::Spanned;
+use std::fmt;
+
+/// A value and its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed<T> {
+    pub line: u64,
+    pub value: T,
+}
+
+impl<T> From<Spanned<T>> for Placed<T> {
+    fn from(spanned: Spanned<T>) -> Placed<T> {
+        Placed { line: spanned.referenced.line(), value: spanned.value }
+    }
+}
+
+/// What stands in the file.
+#[derive(Debug, Default)]
+pub struct Raw {
+    pub host: Option<Placed<String>>,
+    pub realm: Option<Placed<String>>,
+    pub listen: Option<Vec<Placed<String>>>,
+    pub clients: Option<Vec<Placed<String>>>,
+    pub accept: Option<Placed<String>>,
+    pub subscribers: Option<Vec<Placed<String>>>,
+    pub session_timeout: Option<Placed<String>>,
+    pub watchdog: Option<Placed<String>>,
+    pub log: Option<Placed<String>>,
+    /// Keys that mean nothing.
+    pub unknown: Vec<Placed<String>>,
+}
+
+/// The keys in their order in the example.
+pub const KEYS: &[&str] = &[
+    "host",
+    "realm",
+    "listen",
+    "clients",
+    "accept",
+    "subscribers",
+    "session_timeout",
+    "watchdog",
+    "log",
+];
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Raw, D::Error> {
+        deserializer.deserialize_map(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the keys of aaad's configuration")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+        let mut raw = Raw::default();
+        while let Some(key) = map.next_key::<Spanned<String>>()? {
+            match key.value.as_str() {
+                "host" => raw.host = Some(text(&mut map)?),
+                "realm" => raw.realm = Some(text(&mut map)?),
+                "listen" => raw.listen = Some(list(&mut map)?),
+                "clients" => raw.clients = Some(list(&mut map)?),
+                "accept" => raw.accept = Some(text(&mut map)?),
+                "subscribers" => raw.subscribers = Some(list(&mut map)?),
+                "session_timeout" => raw.session_timeout = Some(text(&mut map)?),
+                "watchdog" => raw.watchdog = Some(text(&mut map)?),
+                "log" => raw.log = Some(text(&mut map)?),
+                _ => {
+                    raw.unknown.push(key.into());
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(raw)
+    }
+}
+
+fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Placed<String>, A::Error> {
+    map.next_value::<Spanned<String>>().map(Placed::from)
+}
+
+fn list<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Vec<Placed<String>>, A::Error> {
+    Ok(map.next_value::<Vec<Spanned<String>>>()?.into_iter().map(Placed::from).collect())
+}
+
+/// Reads the text of a file; an error has the line, if there is one, and says what is wrong.
+pub fn parse(text: &str) -> Result<Raw, Placed<String>> {
+    serde_saphyr::from_str(text).map_err(|error| {
+        let line = error.location().map_or(0, |place| place.line());
+        Placed { line, value: error.without_snippet().to_string() }
+    })
+}

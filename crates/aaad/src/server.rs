@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The loop: listeners, connections, deadlines. One thread, so one request after the other: R-04's atomic step needs no
+//! lock. What is decided here is who may connect; the rest is [`crate::authority`]'s.
+
+use crate::authority::Authority;
+use crate::config::Config;
+use crate::connection::{Connection, Turn};
+use crate::counters::{Counters, Throttle};
+use crate::text::Foreign;
+use diameter::dictionary::result;
+use diameter::nasreq::Origin;
+use diameter::peer::{self, ServerConfig, ServerOutput, Time};
+use log::{info, warn};
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token, Waker};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use wire::time::Now;
+
+/// Connections at a time; more are closed as they come.
+const MAX_CONNECTIONS: usize = 4096;
+/// Octets of one read.
+const READ: usize = 64 * 1024;
+/// A planned stop waits for the peers' DPAs and ends so long after at the latest.
+const STOP_WAIT: Duration = Duration::from_millis(1500);
+/// The pause after an accept that failed, for want of descriptors for example.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// An address whose duplicate detection still runs cannot be bound: a second or two at start.
+const BIND_WAIT: Duration = Duration::from_secs(3);
+
+const WAKER: Token = Token(0);
+
+/// Why the server does not start: one sentence with the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address of `listen`.
+    #[error("cannot listen on {address}: {error}; {mend}")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// The system's word.
+        error: io::Error,
+        /// What to do.
+        mend: &'static str,
+    },
+    /// epoll, eventfd.
+    #[error("cannot set up the event loop: {0}; look at the limit of open files (ulimit -n)")]
+    Loop(#[from] io::Error),
+}
+
+/// Ends a running server, from any thread.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    flag: Arc<AtomicBool>,
+    waker: Arc<Waker>,
+}
+
+impl Stopper {
+    /// Asks for the planned stop; `run` returns within 2 s.
+    pub fn stop(&self) {
+        self.flag.store(true, Ordering::Release);
+        // Without the wake-up the flag is seen at the next event or deadline.
+        let _ = self.waker.wake();
+    }
+}
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Server {
+    config: Config,
+    origin: Origin,
+    authority: Authority,
+    poll: Poll,
+    stopper: Stopper,
+    listeners: Vec<TcpListener>,
+    connections: BTreeMap<usize, Connection>,
+    /// Admitted peers by Origin-Host.
+    peers: BTreeMap<String, usize>,
+    deadlines: BTreeSet<(Time, usize)>,
+    ready: BTreeSet<usize>,
+    next_token: usize,
+    accept_again: Option<Time>,
+    start: Instant,
+    seed: u64,
+    counters: Counters,
+    throttle: Throttle,
+}
+
+impl Server {
+    /// Listens on the configured addresses.
+    pub fn bind(config: Config) -> Result<Server, StartError> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let mut listeners = Vec::new();
+        for (at, address) in config.listen.iter().enumerate() {
+            let mut listener = listen(*address)?;
+            poll.registry().register(&mut listener, Token(1 + at), Interest::READABLE)?;
+            listeners.push(listener);
+        }
+        // A larger Origin-State-Id tells the MAARs that the table is empty: they register again (R-28b).
+        let state_id = wall().as_secs() as u32;
+        let realm = config.identity.realm.clone();
+        Ok(Server {
+            origin: Origin { identity: config.identity.clone(), state_id },
+            authority: Authority::new(realm, config.subscribers.clone(), config.session_timeout),
+            poll,
+            stopper: Stopper { flag: Arc::default(), waker },
+            next_token: 1 + listeners.len(),
+            listeners,
+            connections: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            ready: BTreeSet::new(),
+            accept_again: None,
+            start: Instant::now(),
+            seed: RandomState::new().build_hasher().finish(),
+            counters: Counters::default(),
+            throttle: Throttle::default(),
+            config,
+        })
+    }
+
+    /// The addresses really bound, in the order of `listen`.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// The handle that ends [`Server::run`].
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Serves until it is stopped.
+    pub fn run(mut self) -> io::Result<()> {
+        for address in self.addresses() {
+            info!("ready on {address}");
+        }
+        let mut events = Events::with_capacity(256);
+        let mut buffer = vec![0; READ];
+        let mut stop_at = None;
+        loop {
+            let timeout = self.timeout(stop_at);
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            for event in &events {
+                match event.token() {
+                    WAKER => {}
+                    Token(at) if at <= self.listeners.len() => self.accept(at - 1),
+                    Token(at) => {
+                        self.ready.insert(at);
+                    }
+                }
+            }
+            self.serve(&mut buffer);
+            if stop_at.is_none() && self.stopper.flag.load(Ordering::Acquire) {
+                stop_at = Some(self.now() + STOP_WAIT);
+                self.begin_stop();
+            }
+            if stop_at.is_some_and(|at| self.connections.is_empty() || at <= self.now()) {
+                info!("stopped; {} MNs seen; {}", self.authority.known(), self.counters);
+                return Ok(());
+            }
+        }
+    }
+
+    fn now(&self) -> Time {
+        self.start.elapsed()
+    }
+
+    fn timeout(&self, stop_at: Option<Time>) -> Option<Duration> {
+        if !self.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let first = self.deadlines.first().map(|(at, _)| *at);
+        let next = [first, self.accept_again, stop_at].into_iter().flatten().min()?;
+        // epoll counts milliseconds and rounds down: one more, or it would spin through the last one.
+        Some(next.saturating_sub(self.now()) + Duration::from_millis(1))
+    }
+
+    /// One turn of every connection with something to do, then the deadlines.
+    fn serve(&mut self, buffer: &mut [u8]) {
+        for token in std::mem::take(&mut self.ready) {
+            if let Some(mut connection) = self.connections.remove(&token) {
+                let turn = connection.read(self.now(), buffer);
+                self.settle(token, connection, turn);
+            }
+        }
+        let now = self.now();
+        while let Some((_, token)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+            let Some(mut connection) = self.connections.remove(&token) else {
+                self.deadlines.pop_first();
+                continue;
+            };
+            let over = connection.timeout(now, self.config.watchdog);
+            self.settle(token, connection, if over { Turn::Over } else { Turn::Waits });
+        }
+        if self.accept_again.is_some_and(|at| at <= now) {
+            self.accept_again = None;
+            for at in 0..self.listeners.len() {
+                self.accept(at);
+            }
+        }
+    }
+
+    fn accept(&mut self, at: usize) {
+        loop {
+            match self.listeners[at].accept() {
+                Ok((stream, address)) => self.accepted(stream, address),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+                    ) => {}
+                Err(error) => {
+                    self.counters.add("accept_failed");
+                    self.warn(|| format!("cannot accept a connection: {error}"));
+                    self.accept_again = Some(self.now() + ACCEPT_PAUSE);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn accepted(&mut self, mut stream: mio::net::TcpStream, address: SocketAddr) {
+        let token = self.next_token;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let full = self.connections.len() >= MAX_CONNECTIONS;
+        let Ok(local) = stream.local_addr() else { return self.counters.add("connection_lost") };
+        if full || self.poll.registry().register(&mut stream, Token(token), interest).is_err() {
+            return self.counters.add("connection_limit");
+        }
+        // Without it only answers are late.
+        let _ = stream.set_nodelay(true);
+        self.next_token += 1;
+        let config = ServerConfig {
+            origin: self.origin.clone(),
+            host_ip: local.ip(),
+            tw: self.config.watchdog,
+            seed: self.seed.wrapping_add(token as u64),
+        };
+        let machine = peer::Server::new(config, self.now());
+        self.settle(token, Connection::new(stream, address, machine), Turn::Again);
+    }
+
+    /// Does what a connection wants, writes what can leave, and puts it back in its place.
+    fn settle(&mut self, token: usize, mut connection: Connection, mut turn: Turn) {
+        if let Some(at) = connection.listed_deadline.take() {
+            self.deadlines.remove(&(at, token));
+        }
+        let now = self.now();
+        self.outputs(now, token, &mut connection);
+        if turn != Turn::Over {
+            turn = turn.then(connection.write(now));
+            self.outputs(now, token, &mut connection);
+        }
+        if turn == Turn::Over {
+            // Dropping it closes the socket; a broken one need not be deregistered.
+            let _ = self.poll.registry().deregister(connection.stream());
+            return;
+        }
+        if turn == Turn::Again {
+            self.ready.insert(token);
+        }
+        if let Some(at) = connection.deadline(self.config.watchdog) {
+            connection.listed_deadline = Some(at);
+            self.deadlines.insert((at, token));
+        }
+        self.connections.insert(token, connection);
+    }
+
+    fn outputs(&mut self, now: Time, token: usize, connection: &mut Connection) {
+        while let Some(output) = connection.machine.poll_output() {
+            match output {
+                ServerOutput::Send(octets) => connection.send(&octets),
+                ServerOutput::Close => connection.close(now),
+                ServerOutput::Count(name) => self.counters.add(name),
+                ServerOutput::Down => self.down(token, connection),
+                ServerOutput::Claim { host, state_id, .. } => {
+                    self.claim(now, token, connection, host, state_id)
+                }
+                ServerOutput::Authorize { ticket, sender, request } => {
+                    let wire_now =
+                        Now { mono: wire::time::Instant(now.as_micros() as u64), wall: wall() };
+                    match self.authority.attach(wire_now, &sender, ticket.end_to_end(), &request) {
+                        Ok(answer) => connection.machine.answer(ticket, &answer),
+                        Err(refusal) => connection.machine.reject(&ticket, &refusal),
+                    }
+                }
+                ServerOutput::Stop { ticket, request, .. } => {
+                    let code = self.authority.detach(&request);
+                    connection.machine.answer_stop(ticket, code);
+                }
+            }
+        }
+    }
+
+    /// A CER. One connection per peer: the first stays, unless it is suspect or the peer was restarted since.
+    fn claim(
+        &mut self,
+        now: Time,
+        token: usize,
+        connection: &mut Connection,
+        host: String,
+        state_id: Option<u32>,
+    ) {
+        if !self.config.clients.iter().any(|client| client.admits(&host)) {
+            let address = connection.address;
+            self.warn(|| {
+                format!("{} at {address} is not among `clients`: refused with 3010", Foreign(&host))
+            });
+            return connection.machine.refuse(result::UNKNOWN_PEER);
+        }
+        if let Some(old) = self.peers.get(&host).copied() {
+            if !self.may_replace(old, state_id) {
+                let address = connection.address;
+                self.warn(|| {
+                    format!(
+                        "{} at {address} is connected already: refused with 5012",
+                        Foreign(&host)
+                    )
+                });
+                return connection.machine.refuse(result::UNABLE_TO_COMPLY);
+            }
+            self.counters.add("peer_replaced");
+            if let Some(mut replaced) = self.connections.remove(&old) {
+                replaced.machine.abandon();
+                self.settle(old, replaced, Turn::Over);
+            }
+        }
+        info!("peer {} is up from {}", Foreign(&host), connection.address);
+        self.peers.insert(host.clone(), token);
+        connection.host = Some(host);
+        connection.state_id = state_id;
+        connection.machine.admit(now);
+    }
+
+    fn may_replace(&self, old: usize, state_id: Option<u32>) -> bool {
+        self.connections
+            .get(&old)
+            .is_none_or(|old| old.machine.is_suspect() || state_id > old.state_id)
+    }
+
+    fn down(&mut self, token: usize, connection: &mut Connection) {
+        let Some(host) = connection.host.take() else { return };
+        info!("peer {} is down", Foreign(&host));
+        if self.peers.get(&host) == Some(&token) {
+            self.peers.remove(&host);
+        }
+    }
+
+    fn begin_stop(&mut self) {
+        for mut listener in std::mem::take(&mut self.listeners) {
+            let _ = self.poll.registry().deregister(&mut listener);
+        }
+        let now = self.now();
+        for token in self.connections.keys().copied().collect::<Vec<_>>() {
+            if let Some(mut connection) = self.connections.remove(&token) {
+                connection.machine.shutdown(now);
+                self.settle(token, connection, Turn::Waits);
+            }
+        }
+    }
+
+    fn warn(&mut self, line: impl FnOnce() -> String) {
+        if self.throttle.allows(self.now()) {
+            let left_out = std::mem::take(&mut self.throttle.left_out);
+            match left_out {
+                0 => warn!("{}", line()),
+                n => warn!("{} ({n} lines left out before)", line()),
+            }
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let start = Instant::now();
+    loop {
+        let error = match TcpListener::bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => error,
+        };
+        let mend = match error.kind() {
+            ErrorKind::AddrNotAvailable if start.elapsed() < BIND_WAIT => {
+                std::thread::sleep(Duration::from_millis(100));
+                continue;
+            }
+            ErrorKind::AddrNotAvailable => "give the address to an interface or change `listen`",
+            ErrorKind::AddrInUse => {
+                "another program, perhaps another aaad, has it: stop that or change `listen`"
+            }
+            ErrorKind::PermissionDenied => {
+                "ports below 1024 need CAP_NET_BIND_SERVICE: grant it or change `listen`"
+            }
+            _ => "change `listen`",
+        };
+        return Err(StartError::Listen { address, error, mend });
+    }
+}
+
+fn wall() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
