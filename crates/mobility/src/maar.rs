@@ -165,8 +165,8 @@ impl Maar {
     /// Sends to a peer; a MAAR that is none gets nothing.
     pub(crate) fn send(&mut self, now: Now, dst: Ipv6Addr, message: &Message) {
         match self.peers.seal(now, dst, message) {
-            Some(octets) => self.out.push_back(Output::Mh { dst, octets }),
-            None => self.count("mh_to_no_peer"),
+            Ok(octets) => self.out.push_back(Output::Mh { dst, octets }),
+            Err(counter) => self.count(counter),
         }
     }
 

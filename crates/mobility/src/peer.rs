@@ -118,17 +118,6 @@ impl Peer {
         free
     }
 
-    /// Strictly rising, whatever the wall clock does.
-    fn stamp(&mut self, now: Now) -> MesgId {
-        let clock = MesgId(MesgId::from_unix(now.wall).0.wrapping_add_signed(self.offset));
-        let next = match self.sent {
-            Some(last) if clock.distance(last) <= 0 => MesgId(last.0.wrapping_add(1)),
-            _ => clock,
-        };
-        self.sent = Some(next);
-        next
-    }
-
     /// Newer than the newest, or at most a second older and not seen.
     fn is_fresh(&mut self, id: MesgId) -> bool {
         match self.newest.map(|newest| id.distance(newest)) {
@@ -175,15 +164,19 @@ impl Peers {
         self.started.get_or_insert(MesgId::from_unix(now.wall));
     }
 
-    /// The octets of `message` for `dst`: stamped and signed with the peer's first key.
-    pub(crate) fn seal(&mut self, now: Now, dst: Ipv6Addr, message: &Message) -> Option<Vec<u8>> {
+    /// The octets of `message` for `dst`: stamped and signed with the peer's first key; else the counter that says
+    /// why not.
+    pub(crate) fn seal(
+        &mut self,
+        now: Now,
+        dst: Ipv6Addr,
+        message: &Message,
+    ) -> Result<Vec<u8>, &'static str> {
         let own = self.own;
-        let peer = self.by_address.get_mut(&dst)?;
-        if peer.keys.is_empty() {
-            return mh::encode(message, own, dst, None).ok();
-        }
-        let mesg_id = peer.stamp(now);
-        mh::encode(message, own, dst, Some(Seal { mesg_id, key: &peer.keys[0] })).ok()
+        let Peer { keys, sent, offset, .. } =
+            self.by_address.get_mut(&dst).ok_or("mh_to_no_peer")?;
+        let seal = keys.first().map(|key| Seal { mesg_id: stamp(sent, *offset, now), key });
+        mh::encode(message, own, dst, seal).map_err(|_| "mh_too_long")
     }
 
     /// R-36, in its order; first failure ends. Also gives the peer's MESG-ID.
@@ -227,6 +220,17 @@ impl Peers {
         }
         Ok((opened, mesg_id))
     }
+}
+
+/// The MESG-ID of a message sent now: strictly rising, whatever the wall clock does.
+fn stamp(sent: &mut Option<MesgId>, offset: i64, now: Now) -> MesgId {
+    let clock = MesgId(MesgId::from_unix(now.wall).0.wrapping_add_signed(offset));
+    let next = match *sent {
+        Some(last) if clock.distance(last) <= 0 => MesgId(last.0.wrapping_add(1)),
+        _ => clock,
+    };
+    *sent = Some(next);
+    next
 }
 
 /// Answers are checked by MAC and sequence number, not by the window.
@@ -318,10 +322,9 @@ mod tests {
 
     #[test]
     fn mesg_ids_rise_when_the_wall_clock_steps_back() {
-        let (mut a3, _) = pair();
-        let peer = a3.get(A2).unwrap();
-        let first = peer.stamp(at(100.0));
-        let second = peer.stamp(at(5.0));
+        let mut sent = None;
+        let first = stamp(&mut sent, 0, at(100.0));
+        let second = stamp(&mut sent, 0, at(5.0));
         assert_eq!(second.0, first.0 + 1);
     }
 
