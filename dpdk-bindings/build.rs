@@ -167,14 +167,17 @@ fn write_declarations(cflags: &[String], to: &Path) {
     match written {
         Ok(Ok(declarations)) => declarations.write_to_file(to).expect("OUT_DIR is writable"),
         Ok(Err(error)) => stop(
-            &format!("libclang cannot read DPDK's headers: {error}"),
-            "export LIBCLANG_PATH=/usr/lib/llvm-<N>/lib, the libclang of the clang in PATH",
+            &format!(
+                "libclang cannot read DPDK's headers (with several installed, set LIBCLANG_PATH to one of /usr/lib/llvm-*/lib): {error}"
+            ),
+            "apt-get install clang libclang-dev",
         ),
         Err(_) => stop("libclang is missing", "apt-get install libclang-dev"),
     }
 }
 
+/// Cargo fails the build for the line and shows it alone; a failed exit would bury it under everything printed so far.
 fn stop(what: &str, mend: &str) -> ! {
-    eprintln!("\ndpdk-sys: {what}; mend: `{mend}`\n");
-    exit(1)
+    println!("cargo::error={}; mend: `{mend}`", what.replace('\n', "; "));
+    exit(0)
 }

@@ -91,6 +91,8 @@ pub enum EalError {
 }
 
 const EINVAL: i32 = 22;
+/// MiB to advise where none were asked for: a pool of 16,384 mbufs and DPDK's own needs.
+const LEAST: u64 = 64;
 
 /// Finds the cause of a failed `rte_eal_init`.
 pub(super) fn explain(args: &[String], errno: i32, log: &str) -> EalError {
@@ -111,9 +113,8 @@ pub(super) fn explain(args: &[String], errno: i32, log: &str) -> EalError {
         }
     } else {
         let pages = Hugepages::read();
-        let wanted = wanted.unwrap_or(1);
-        if pages.pages_for(wanted) > pages.free {
-            return EalError::Hugepages { wanted, pages };
+        if pages.pages_for(wanted.unwrap_or(1)) > pages.free {
+            return EalError::Hugepages { wanted: wanted.unwrap_or(LEAST), pages };
         }
     }
     if log.contains("ermission denied") || log.contains("not permitted") {
