@@ -63,7 +63,8 @@ impl Maar {
         {
             mn.link_local = Some(source);
         }
-        if self.is_served(mac) {
+        // Frames still under way from a station that was just released or refused show nothing.
+        if self.is_served(mac) || self.timers.is_armed(&Timer::Quiet(mac)) {
             return;
         }
         if self.config.event_only_ports.contains(&port) {

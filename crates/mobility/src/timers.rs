@@ -48,6 +48,10 @@ impl Timers {
         }
     }
 
+    pub(crate) fn is_armed(&self, timer: &Timer) -> bool {
+        self.armed.contains_key(timer)
+    }
+
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.due.first().map(|(at, _)| *at)
