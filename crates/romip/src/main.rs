@@ -1,1 +1,68 @@
-fn main() {}
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The operator's command: asks a running `maard` over its control socket, gives it an access point's events, and plays
+//! the draft's figures in the lab. Errors are one sentence and exit status 1; wrong usage is 2.
+
+mod args;
+mod table;
+
+use args::{Args, Event, Lab, Order, Router};
+use clap::Parser;
+use lab::control::{self, Control};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run(Args::parse().order) {
+        Ok(code) => code,
+        Err(sentence) => {
+            // Not eprintln!, which panics when nobody reads.
+            let _ = writeln!(std::io::stderr(), "romip: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(order: Order) -> Result<ExitCode, String> {
+    match order {
+        Order::Show { what, json, router } => {
+            let rows = connect(&router)?.show(what.name()).map_err(|e| e.to_string())?;
+            let text = if json { table::json(&rows) } else { table::text(what, &rows) };
+            print(&text)
+        }
+        Order::Attach { event: Event { mac, router }, port, mn_id } => {
+            let attach = connect(&router)?.attach(mac.as_str(), port, mn_id.as_deref());
+            attach.map_err(|e| e.to_string()).map(|_| ExitCode::SUCCESS)
+        }
+        Order::Detach { event: Event { mac, router } } => {
+            let detach = connect(&router)?.detach(mac.as_str());
+            detach.map_err(|e| e.to_string()).map(|_| ExitCode::SUCCESS)
+        }
+        Order::Lab { lab: Lab::Figure1 { out } } => {
+            let limits = lab::Limits::default();
+            match lab::figure1(&out, &limits, &mut std::io::stdout()) {
+                Ok(true) => Ok(ExitCode::SUCCESS),
+                Ok(false) => Ok(ExitCode::FAILURE),
+                Err(e) => Err(e.to_string()),
+            }
+        }
+    }
+}
+
+fn connect(router: &Router) -> Result<Control, String> {
+    let socket = match &router.socket {
+        Some(socket) => socket.clone(),
+        None => control::find(Path::new(control::DIRECTORY))?,
+    };
+    Control::connect(&socket).map_err(|e| e.to_string())
+}
+
+/// A reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> Result<ExitCode, String> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(e) => Err(format!("cannot print: {e}")),
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From the captures and what the programs said to the report. Numbers only; whether they are good enough is
+//! [`crate::judge`]'s.
+
+use crate::clock::ms_between;
+use crate::error::Result;
+use crate::frames::{self, Frame};
+use crate::links::{self, Link};
+use crate::names::{Maar, User};
+use crate::probe::Flow;
+use crate::report::{Directions, FirstPacket, IperfReport, MoveReport, PingReport, Report};
+use crate::steps::{self, Found, Witness};
+use crate::story::{Iperf, Move, Played, last_seconds, windows};
+use crate::stream::{self, Ping, Stream};
+use crate::tally::{Tally, captured, tally};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// What was found out.
+#[derive(Debug)]
+pub struct Analysis {
+    /// The moves, their first frames filled in.
+    pub moves: Vec<Move>,
+    /// Figure 1.
+    pub figure1: Found,
+    /// Per move and direction (A to B, B to A): by the captures, and by the sockets.
+    pub probes: Vec<[Counts; 2]>,
+    /// Per move.
+    pub first_packet: Vec<FirstPacket>,
+    /// Figure 2: the ways used before the first move, and from each move to the next.
+    pub phases: Vec<BTreeMap<Link, u64>>,
+    /// The ways used in the last five seconds.
+    pub at_rest: BTreeMap<Link, u64>,
+    /// Packets of the session per router in the last five seconds.
+    pub seen: BTreeMap<Maar, u64>,
+    /// TCP as captured.
+    pub stream: Stream,
+    /// TCP as iperf3 says.
+    pub iperf: Iperf,
+    /// Ping as captured: in all, and per move.
+    pub ping: (Ping, Vec<Ping>),
+    /// Ping as the program says: sent, received.
+    pub ping_said: (u64, u64),
+    /// When the last probe was sent.
+    pub ended: u64,
+}
+
+/// One direction in one window.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Counts {
+    /// From the captures; reported.
+    pub captured: Tally,
+    /// From the sockets; must agree.
+    pub sockets: Tally,
+}
+
+/// Reads the captures of a story.
+pub fn analyse(mut played: Played) -> Result<Analysis> {
+    for (made, file) in played.moves.iter_mut().zip(&played.first_frames) {
+        made.first_frame = frames::read(file)?.first().map(|f| f.at);
+    }
+    let users = [frames::read(&played.users[0])?, frames::read(&played.users[1])?];
+    let core = frames::read(&played.core)?;
+    Ok(of_frames(played, &users, &core))
+}
+
+/// As [`analyse`], from frames.
+pub fn of_frames(played: Played, users: &[Vec<Frame>; 2], core: &[Frame]) -> Analysis {
+    let Played { began, moves, counted, via, iperf, ping, .. } = played;
+    let ended = counted.ended;
+    let windows = windows(&moves, ended);
+    let first = windows.first().map_or(ended, |w| w.start);
+    let phases = [began..first].into_iter().chain(windows.iter().cloned());
+    let [a, b] = users;
+    let (a_to_b, b_to_a) = (captured(a, b, User::A), captured(b, a, User::B));
+    let directions =
+        [counts(&a_to_b, &counted.a_to_b, &windows), counts(&b_to_a, &counted.b_to_a, &windows)];
+    let of = |user: User| if user == User::A { a.as_slice() } else { b.as_slice() };
+    Analysis {
+        figure1: figure1(&moves, ended, &via, of, core),
+        probes: directions[0].iter().zip(&directions[1]).map(|(a, b)| [*a, *b]).collect(),
+        first_packet: moves.iter().map(|m| first_packet(m, of(m.who), core)).collect(),
+        phases: phases.map(|w| links::used(core, &w)).collect(),
+        at_rest: links::used(core, &last_seconds(ended)),
+        seen: links::seen(core, &last_seconds(ended)),
+        stream: stream::tcp(b),
+        iperf,
+        ping: (
+            stream::ping(a, &(0..u64::MAX)),
+            windows.iter().map(|w| stream::ping(a, w)).collect(),
+        ),
+        ping_said: ping,
+        moves,
+        ended,
+    }
+}
+
+fn counts(captured: &Flow, sockets: &Flow, windows: &[Range<u64>]) -> Vec<Counts> {
+    let both = tally(captured, windows).into_iter().zip(tally(sockets, windows));
+    both.map(|(captured, sockets)| Counts { captured, sockets }).collect()
+}
+
+/// The steps of the last move.
+fn figure1<'a>(
+    moves: &[Move],
+    ended: u64,
+    via: &str,
+    of: impl Fn(User) -> &'a [Frame],
+    core: &[Frame],
+) -> Found {
+    let Some(last) = moves.last() else { return Found::default() };
+    let peer = last.who.peer();
+    let cn = moves.iter().rfind(|m| m.who == peer).map_or(peer.home(), |m| m.to);
+    steps::read(&Witness { user: of(last.who), core, ended }, last, cn, via)
+}
+
+/// From the attachment to the first probe that passed the new MAAR in each direction.
+fn first_packet(made: &Move, user: &[Frame], core: &[Frame]) -> FirstPacket {
+    let attached = made.attached();
+    let since = |at: u64| ms_between(attached, at);
+    let mac = made.to.core_mac();
+    let up = |f: &&Frame| f.at >= attached && f.from == mac && f.probe_from(made.who).is_some();
+    let down = |f: &&Frame| f.at >= attached && f.probe_from(made.who.peer()).is_some();
+    FirstPacket {
+        up: core.iter().find(up).map(|f| since(f.at)),
+        down: user.iter().find(down).map(|f| since(f.at)),
+    }
+}
+
+impl Analysis {
+    /// The report; `passed` is the judge's.
+    pub fn report(&self, passed: bool) -> Report {
+        let seen = self.seen.iter().map(|(maar, packets)| (maar.name(), *packets));
+        Report {
+            passed,
+            steps: self.figure1.steps.clone(),
+            moves: self.moves.iter().enumerate().map(|(n, m)| self.move_report(n, m)).collect(),
+            iperf3: IperfReport { bytes: self.iperf.received, broken: self.stream_broken() },
+            ping: PingReport { sent: self.ping.0.sent, received: self.ping.0.received },
+            session_packets_seen: seen.collect(),
+        }
+    }
+
+    fn move_report(&self, n: usize, made: &Move) -> MoveReport {
+        let [a_to_b, b_to_a] = self.probes[n];
+        MoveReport {
+            who: made.who.name(),
+            from: made.from.name(),
+            to: made.to.name(),
+            probe: Directions { a_to_b: a_to_b.captured, b_to_a: b_to_a.captured },
+            attach_to_first_packet_ms: self.first_packet[n],
+        }
+    }
+
+    /// iperf3 failed, or the capture shows a connection that was reset or never got all of its data.
+    pub fn stream_broken(&self) -> bool {
+        self.iperf.error.is_some() || self.stream.reset || self.stream.hole
+    }
+}

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The draft's story (section 4), played: A attaches to A_MAAR1 and B to B_MAAR1; a session begins; A moves to
+//! A_MAAR2, B to B_MAAR2, A to A_MAAR3, while the session goes on.
+
+use crate::Folder;
+use crate::capture::{Capture, Taste};
+use crate::clock::{SECOND, now_ns};
+use crate::control::Control;
+use crate::error::{Attempt, Result, failed};
+use crate::host::{Host, INTERFACE};
+use crate::interrupt::Interrupt;
+use crate::names::{Maar, User};
+use crate::probe::{Counted, Probes};
+use crate::process::Process;
+use crate::progress::Progress;
+use crate::switch::{Moved, Switch};
+use crate::topology::{CORE, Topology, access_bridge};
+use nix::sys::signal::Signal;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// From one move to the next.
+const BETWEEN: Duration = Duration::from_secs(3);
+/// After the last move; more than the five seconds that are judged.
+const AFTER: Duration = Duration::from_secs(7);
+/// For the first attachment.
+const ATTACH: Duration = Duration::from_secs(30);
+/// For a program to say its result at the end.
+const RESULT: Duration = Duration::from_secs(10);
+
+/// A move of the script.
+#[derive(Clone, Copy, Debug)]
+struct Script {
+    who: User,
+    from: Maar,
+    to: Maar,
+    /// The access point gives an L2 event; else the host sends an RS.
+    l2_event: bool,
+}
+
+const SCRIPT: [Script; 3] = [
+    Script { who: User::A, from: Maar::A1, to: Maar::A2, l2_event: true },
+    Script { who: User::B, from: Maar::B1, to: Maar::B2, l2_event: true },
+    Script { who: User::A, from: Maar::A2, to: Maar::A3, l2_event: false },
+];
+
+/// A move that was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Move {
+    /// Who.
+    pub who: User,
+    /// The MAAR it left.
+    pub from: Maar,
+    /// The MAAR it came to.
+    pub to: Maar,
+    /// When its link was switched.
+    pub moved: Moved,
+    /// When the L2 attach event was sent.
+    pub l2_event: Option<u64>,
+    /// When the user's first frame appeared on the new access link.
+    pub first_frame: Option<u64>,
+}
+
+impl Move {
+    /// When the attachment began, by what came first.
+    pub fn attached(&self) -> u64 {
+        let first = [self.l2_event, self.first_frame].into_iter().flatten().min();
+        first.unwrap_or(self.moved.began)
+    }
+}
+
+/// What iperf3 said at the end.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Iperf {
+    /// Octets the server's program received.
+    pub received: u64,
+    /// Octets the client's program wrote.
+    pub written: u64,
+    /// Its error.
+    pub error: Option<String>,
+}
+
+/// The story as it went.
+#[derive(Debug)]
+pub struct Played {
+    /// When the streams began, nanoseconds since 1970.
+    pub began: u64,
+    /// The moves.
+    pub moves: Vec<Move>,
+    /// Which access bridge's first frame is in which file, per move.
+    pub first_frames: Vec<PathBuf>,
+    /// What the probes' sockets counted.
+    pub counted: Counted,
+    /// What iperf3 said.
+    pub iperf: Iperf,
+    /// What `ping` counted: sent, received.
+    pub ping: (u64, u64),
+    /// What the last MAAR says showed it the user: `rs`, `l2` or `frame`.
+    pub via: String,
+    /// `core.pcap`.
+    pub core: PathBuf,
+    /// `a.pcap`, `b.pcap`.
+    pub users: [PathBuf; 2],
+}
+
+/// Everything that runs while the story is played. Streams end before the hosts they run on.
+struct Stage<'a> {
+    folder: &'a Folder,
+    interrupt: &'a Interrupt,
+    progress: &'a Progress,
+    topology: &'a mut Topology,
+    switch: Switch,
+    captures: Vec<Capture>,
+    a: Host,
+    b: Host,
+}
+
+/// Plays it on a network that stands.
+pub fn play(
+    folder: &Folder,
+    interrupt: &Interrupt,
+    progress: &Progress,
+    topology: &mut Topology,
+) -> Result<Played> {
+    let core = folder.file("core.pcap");
+    let capture =
+        Capture::start(&topology.net, CORE, &core, &folder.log("tcpdump-core"), &Taste::default())?;
+    let switch = Switch::start(&topology.net)?;
+    let a = Host::start(&topology.net, User::A)?;
+    let b = Host::start(&topology.net, User::B)?;
+    let mut stage =
+        Stage { folder, interrupt, progress, topology, switch, captures: vec![capture], a, b };
+    let users = stage.capture_users()?;
+    stage.attach_first()?;
+    let (mut played, first_frames) = stage.session()?;
+    let mut files = Vec::new();
+    for capture in stage.captures.drain(..).chain(first_frames) {
+        files.push(capture.finish()?);
+    }
+    played.first_frames = files.split_off(3);
+    played.core = core;
+    played.users = users;
+    Ok(played)
+}
+
+impl Stage<'_> {
+    fn capture_users(&mut self) -> Result<[PathBuf; 2]> {
+        let files = User::ALL.map(|user| self.folder.file(&format!("{}.pcap", user.short())));
+        for (host, file) in [&self.a, &self.b].into_iter().zip(&files) {
+            let log = self.folder.log(&format!("tcpdump-{}", host.user.short()));
+            let capture = Capture::start(&host.netns, INTERFACE, file, &log, &Taste::default())?;
+            self.captures.push(capture);
+        }
+        Ok(files)
+    }
+
+    /// A at A_MAAR1, B at B_MAAR1, by the L2 event; until both kernels have their addresses.
+    fn attach_first(&mut self) -> Result<()> {
+        for user in User::ALL {
+            let mut control = self.control(user.home())?;
+            attach(&mut control, user)?;
+            self.progress.say(&format!("{user} at {}", user.home()));
+        }
+        let what = "both users have the addresses their first MAARs assign";
+        let (topology, hosts) = (&mut *self.topology, [&self.a, &self.b]);
+        self.interrupt.until(ATTACH, what, || {
+            topology.check_running()?;
+            Ok((hosts[0].has_hoa1()? && hosts[1].has_hoa1()?).then_some(()))
+        })?;
+        for user in User::ALL {
+            self.progress.say(&format!("{user}_HoA1 is {}", user.hoa1()));
+        }
+        Ok(())
+    }
+
+    fn control(&self, maar: Maar) -> Result<Control> {
+        Control::connect(&self.folder.socket(maar)).attempt(format!("talk to {maar}"))
+    }
+
+    /// The session and the moves.
+    fn session(&mut self) -> Result<(Played, Vec<Capture>)> {
+        let seconds = (BETWEEN * SCRIPT.len() as u32 + AFTER).as_secs();
+        let mut server = self.b.iperf_server(self.folder)?;
+        self.interrupt.until(RESULT, "iperf3's server listens", || {
+            server.check_running()?;
+            Ok(server.said().contains("listening").then_some(()))
+        })?;
+        let probes = Probes::start(&self.a, &self.b)?;
+        let mut ping = self.a.ping(self.folder)?;
+        let mut client = self.a.iperf_client(self.folder, seconds - 1)?;
+        let (start, began) = (Instant::now(), now_ns());
+        self.progress.say("session: probes 1,000 a second each way, iperf3, ping");
+
+        let mut moves = Vec::new();
+        let mut first_frames = Vec::new();
+        for (n, script) in (1..).zip(SCRIPT) {
+            first_frames.push(self.watch(&script)?);
+            self.play_until(start + BETWEEN * n, &probes)?;
+            moves.push(self.make(&script)?);
+        }
+        self.play_until(start + Duration::from_secs(seconds), &probes)?;
+        let via = self.via()?;
+        let counted = probes.finish()?;
+        self.progress.say(&format!(
+            "{} probes of A and {} of B sent",
+            counted.a_to_b.sent.len(),
+            counted.b_to_a.sent.len()
+        ));
+        let ping = ping_result(&mut ping)?;
+        let iperf = iperf_result(&mut client)?;
+        let played = Played {
+            began,
+            moves,
+            first_frames: Vec::new(),
+            counted,
+            iperf,
+            ping,
+            via,
+            core: PathBuf::new(),
+            users: Default::default(),
+        };
+        Ok((played, first_frames))
+    }
+
+    fn play_until(&mut self, until: Instant, probes: &Probes) -> Result<()> {
+        let topology = &mut *self.topology;
+        self.interrupt.sleep_until(until, || {
+            probes.check_running()?;
+            topology.check_running()
+        })
+    }
+
+    /// Takes the first frame of the user on the link it will come to: the moment of its arrival.
+    fn watch(&self, script: &Script) -> Result<Capture> {
+        let name = format!("first-{}", script.to.short());
+        let taste = Taste { filter: format!("ether src {}", script.who.mac()), count: Some(1) };
+        Capture::start(
+            &self.topology.net,
+            &access_bridge(script.to),
+            &self.folder.logs().join(format!("{name}.pcap")),
+            &self.folder.log(&name),
+            &taste,
+        )
+    }
+
+    fn make(&mut self, script: &Script) -> Result<Move> {
+        let Script { who, from, to, .. } = *script;
+        // Connected before the move, as an access point is.
+        let mut control = self.control(to)?;
+        let moved = self.switch.carry(who, to)?;
+        let l2_event = script.l2_event.then(now_ns);
+        if script.l2_event {
+            attach(&mut control, who)?;
+            self.progress.say(&format!("{who} moves to {to}; the access point says so"));
+        } else {
+            let host = if who == User::A { &self.a } else { &self.b };
+            // Ends with the first RA.
+            let _ = host.solicit(self.folder)?.wait(Duration::from_secs(2))?;
+            self.progress.say(&format!("{who} moves to {to}; its host sends an RS"));
+        }
+        Ok(Move { who, from, to, moved, l2_event, first_frame: None })
+    }
+
+    /// What the last MAAR notes as the cause of the last handover.
+    fn via(&self) -> Result<String> {
+        let last = SCRIPT[SCRIPT.len() - 1];
+        let rows = self.control(last.to)?.show("handovers").attempt("see the last handover")?;
+        let row = rows.iter().rfind(|row| row["mn_id"] == last.who.mn_id());
+        let via = row.and_then(|row| row["steps"][0]["via"].as_str().or(row["via"].as_str()));
+        via.map(str::to_owned).ok_or_else(|| {
+            failed(format!("{} does not say what showed it {}: {rows:?}", last.to, last.who))
+        })
+    }
+}
+
+fn attach(control: &mut Control, user: User) -> Result<()> {
+    let mac = user.mac().to_string();
+    control
+        .attach(&mac, None, None)
+        .attempt(format!("give the L2 attach event of {user}"))
+        .map(drop)
+}
+
+/// "152 packets transmitted, 152 received, ..."
+fn ping_result(ping: &mut Process) -> Result<(u64, u64)> {
+    ping.stop(Signal::SIGINT, RESULT)?;
+    let said = ping.said();
+    let line = said.lines().find(|l| l.contains("packets transmitted")).unwrap_or_default();
+    let mut numbers = line.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(sent), Some(received)) => Ok((sent, received)),
+        _ => Err(failed(format!("ping says nothing of its result: {said}"))),
+    }
+}
+
+fn iperf_result(client: &mut Process) -> Result<Iperf> {
+    let status = client.wait(RESULT)?;
+    let said: serde_json::Value = serde_json::from_str(&client.said()).unwrap_or_default();
+    let octets = |end: &str| said["end"][end]["bytes"].as_u64().unwrap_or(0);
+    let error = match status {
+        Some(status) if status.success() => said["error"].as_str().map(str::to_owned),
+        Some(status) => Some(said["error"].as_str().map_or(status.to_string(), str::to_owned)),
+        None => Some("it hangs".to_owned()),
+    };
+    Ok(Iperf { received: octets("sum_received"), written: octets("sum_sent"), error })
+}
+
+/// The window of a move: from it to the next one, or to the end.
+pub fn windows(moves: &[Move], ended: u64) -> Vec<std::ops::Range<u64>> {
+    let ends = moves.iter().skip(1).map(|m| m.moved.began).chain([ended]);
+    moves.iter().zip(ends).map(|(m, end)| m.moved.began..end).collect()
+}
+
+/// The last five seconds: when nothing of the session may pass a MAAR it has left.
+pub fn last_seconds(ended: u64) -> std::ops::Range<u64> {
+    ended.saturating_sub(5 * SECOND)..ended
+}

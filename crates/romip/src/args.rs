@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The command line.
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// `romip ...`
+#[derive(Parser, Debug)]
+#[command(
+    name = "romip",
+    version,
+    about = "Looks into a running maard, and shows the draft's figures"
+)]
+pub struct Args {
+    #[command(subcommand)]
+    pub order: Order,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Order {
+    /// Print a table of a running router
+    Show {
+        /// Which table
+        what: Table,
+        /// The rows as JSON, for programs
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        router: Router,
+    },
+    /// Tell a router that a station has associated: the event an access point gives
+    Attach {
+        #[command(flatten)]
+        event: Event,
+        /// Access port by its number; default: the first one
+        #[arg(long, value_name = "N")]
+        port: Option<u8>,
+        /// The station's NAI, where the access point knows it (802.1X)
+        #[arg(long, value_name = "NAI")]
+        mn_id: Option<String>,
+    },
+    /// Tell a router that a station has left
+    Detach {
+        #[command(flatten)]
+        event: Event,
+    },
+    /// Play a scene with real routers and Linux hosts in network namespaces (root)
+    Lab {
+        #[command(subcommand)]
+        lab: Lab,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Lab {
+    /// The draft's Figure 1 and Figure 2: a session goes on while both users move; about half a minute
+    Figure1 {
+        /// Where report.json, the captures, configurations and logs go
+        #[arg(long, value_name = "DIR", default_value = "demo-out")]
+        out: PathBuf,
+    },
+}
+
+/// Which router.
+#[derive(Group, Debug)]
+pub struct Router {
+    /// Its control socket; default: the only one in /run/romip
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+/// An event of a station.
+#[derive(Group, Debug)]
+pub struct Event {
+    /// The station, as 02:00:00:00:00:0a
+    #[arg(long, value_parser = Mac::parse)]
+    pub mac: Mac,
+    #[command(flatten)]
+    pub router: Router,
+}
+
+/// The tables.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Table {
+    /// Mobile nodes and the state of each
+    Mns,
+    /// The internal and the external binding list
+    Bindings,
+    /// Every counter
+    Counters,
+    /// The last handovers with the time of each step
+    Handovers,
+}
+
+impl Table {
+    /// As the router calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Mns => "mns",
+            Table::Bindings => "bindings",
+            Table::Counters => "counters",
+            Table::Handovers => "handovers",
+        }
+    }
+}
+
+/// A MAC address, checked, in the form the router reads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mac(String);
+
+impl Mac {
+    fn parse(text: &str) -> Result<Mac, String> {
+        let pairs: Vec<&str> = text.split([':', '-']).collect();
+        let octet = |pair: &&str| pair.len() == 2 && pair.chars().all(|c| c.is_ascii_hexdigit());
+        if pairs.len() == 6 && pairs.iter().all(octet) {
+            Ok(Mac(pairs.join(":").to_lowercase()))
+        } else {
+            Err("a MAC address is six pairs of hexadecimal digits, as 02:00:00:00:00:0a".to_owned())
+        }
+    }
+
+    /// Lower case, with colons.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_mac_is_taken_in_both_usual_forms_and_nothing_else() {
+        assert_eq!(Mac::parse("02-00-00-00-00-0A").unwrap().as_str(), "02:00:00:00:00:0a");
+        for bad in ["", "02:00:00:00:00", "02:00:00:00:00:0g", "2:0:0:0:0:a", "+2:00:00:00:00:0a"] {
+            assert!(Mac::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
