@@ -70,7 +70,7 @@ pub fn of_frames(played: Played, users: &[Vec<Frame>; 2], core: &[Frame]) -> Ana
     let ended = counted.ended;
     let windows = windows(&moves, ended);
     let first = windows.first().map_or(ended, |w| w.start);
-    let phases = [began..first].into_iter().chain(windows.iter().cloned());
+    let phases = std::iter::once(began..first).chain(windows.iter().cloned());
     let [a, b] = users;
     let (a_to_b, b_to_a) = (captured(a, b, User::A), captured(b, a, User::B));
     let directions =

@@ -118,7 +118,7 @@ mod tests {
                 from: "A_MAAR2",
                 to: "A_MAAR3",
                 probe: Directions { a_to_b: tally, b_to_a: tally },
-                attach_to_first_packet_ms: FirstPacket { up: Some(2.718_281_8), down: None },
+                attach_to_first_packet_ms: FirstPacket { up: Some(4.141_59), down: None },
             }],
             iperf3: IperfReport { bytes: 7_500_000, broken: false },
             ping: PingReport { sent: 150, received: 149 },
@@ -137,7 +137,7 @@ mod tests {
                 "moves": [{
                     "who": "A", "from": "A_MAAR2", "to": "A_MAAR3",
                     "probe": { "a_to_b": probe, "b_to_a": probe },
-                    "attach_to_first_packet_ms": { "up": 2.718, "down": null },
+                    "attach_to_first_packet_ms": { "up": 4.142, "down": null },
                 }],
                 "iperf3": { "bytes": 7_500_000, "broken": false },
                 "ping": { "sent": 150, "received": 149 },

@@ -106,7 +106,7 @@ fn arrival(user: &[Frame], last: &Move, via: &str) -> Option<u64> {
     }
     // The bridge's stamp of that frame is a little later than the interface's.
     let seen = last.first_frame?;
-    own().filter(|f| f.at >= last.moved.began && f.at <= seen).last().map(|f| f.at)
+    own().rfind(|f| f.at >= last.moved.began && f.at <= seen).map(|f| f.at)
 }
 
 /// Finds each step's stamp.
