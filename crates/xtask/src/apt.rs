@@ -9,7 +9,7 @@ pub const BUILD: &[&str] = &["build-essential", "pkg-config", "libdpdk-dev", "li
 
 /// To run the lab and the tests in namespaces.
 pub const LAB: &[&str] =
-    &["iproute2", "iputils-ping", "iperf3", "ndisc6", "procps", "tcpdump", "tshark"];
+    &["ethtool", "iproute2", "iputils-ping", "iperf3", "ndisc6", "procps", "tcpdump", "tshark"];
 
 /// Installs what is missing of `lists`; with everything there it asks nobody and needs no root.
 pub fn install(lists: &[&[&'static str]]) -> Result<(), Failed> {
