@@ -256,6 +256,7 @@ fn mobility_config(config: &Config, plan: &Plan<'_>, boot: u64) -> mobility::Con
         },
         // The standard library seeds this from the system's random source.
         seed: RandomState::new().build_hasher().finish(),
+        first_sequence: None,
         boot,
     }
 }
