@@ -26,6 +26,7 @@ const FUNCTIONS: &[&str] = &[
     // lcores
     "rte_eal_remote_launch",
     "rte_eal_wait_lcore",
+    "rte_eal_get_lcore_state",
     "rte_get_main_lcore",
     "rte_get_next_lcore",
     "rte_lcore_is_enabled",

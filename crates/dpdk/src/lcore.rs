@@ -92,12 +92,25 @@ pub fn launch(
 
 /// The worker lcores, ascending: all but the main one.
 pub fn workers(_eal: &Eal) -> Vec<u32> {
+    all_workers().collect()
+}
+
+fn all_workers() -> impl Iterator<Item = u32> {
     let next = |after: u32| {
         // SAFETY: walks DPDK's table of lcores; any number may be given; the main lcore is left out.
         let lcore = unsafe { sys::rte_get_next_lcore(after, 1, 0) };
         (lcore < sys::RTE_MAX_LCORE).then_some(lcore)
     };
-    std::iter::successors(next(u32::MAX), |lcore| next(*lcore)).collect()
+    std::iter::successors(next(u32::MAX), move |lcore| next(*lcore))
+}
+
+/// Whether the caller is the main lcore and no worker runs: nobody else touches a per-lcore cache meanwhile.
+pub(crate) fn alone() -> bool {
+    // SAFETY: reads what rte_eal_init wrote.
+    let main = unsafe { sys::rte_get_main_lcore() };
+    // SAFETY: an lcore of DPDK's table, as `all_workers` gives them; the state is read atomically.
+    let idle = |lcore| unsafe { sys::rte_eal_get_lcore_state(lcore) } == sys::WAIT;
+    current() == Some(main) && all_workers().all(idle)
 }
 
 /// The calling thread's lcore; `None` on a thread that DPDK does not know.

@@ -11,6 +11,7 @@ use wire::buf::PacketBuf as _;
 
 use crate::Eal;
 use crate::eal::{Hugepages, Root, errno_text};
+use crate::lcore;
 use crate::mbuf::Mbuf;
 
 /// Octets in front of a received frame, for headers to be put there.
@@ -21,6 +22,9 @@ pub const DATA_ROOM: u16 = 2048;
 pub const MAX_CACHE: u32 = sys::RTE_MEMPOOL_CACHE_MAX_SIZE;
 
 /// A pool of mbufs, shared by ports and threads; a clone is another handle of the same pool.
+///
+/// Let the last handle go on the main lcore, with all mbufs back and the workers joined: only then is its memory given
+/// back. Otherwise it is kept to the end of the process, and a line in the log says so.
 #[derive(Clone)]
 pub struct Mempool {
     inner: Arc<Inner>,
@@ -188,9 +192,11 @@ impl Mempool {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // SAFETY: the last handle: nobody allocates any more, so what is out can only become fewer.
+        // SAFETY: the pool exists.
         let available = unsafe { sys::rte_mempool_avail_count(self.raw.as_ptr()) };
-        if available == self.mbufs {
+        // The last handle: what is out can only become fewer. But a cache that another lcore flushes at this moment is
+        // counted twice, so the count is believed only when no other lcore runs.
+        if available == self.mbufs && lcore::alone() {
             // SAFETY: every mbuf is back and no handle is left: neither Rust nor a port (it holds one) points into it.
             unsafe { sys::rte_mempool_free(self.raw.as_ptr()) };
         } else {

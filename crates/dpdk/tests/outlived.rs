@@ -4,12 +4,14 @@
 mod common;
 
 use common::TestEal;
-use dpdk::PortConfig;
+use dpdk::mempool::PoolError;
+use dpdk::{Mempool, PortConfig, lcore};
 use wire::buf::PacketBuf as _;
 
 #[test]
 fn an_mbuf_may_outlive_its_pool_its_port_and_the_eal() {
-    let test = TestEal::start(1);
+    let test = TestEal::start(2);
+    a_pool_let_go_on_a_worker_is_kept(&test);
     let pool = test.pool(255);
     let mut port = test.port("net_ring0");
     port.configure(PortConfig::default(), &pool).expect("a ring takes any configuration");
@@ -23,4 +25,14 @@ fn an_mbuf_may_outlive_its_pool_its_port_and_the_eal() {
     mbuf.data_mut()[0] = b'S';
     assert_eq!(mbuf.data(), b"Still here");
     drop(mbuf);
+}
+
+fn a_pool_let_go_on_a_worker_is_kept(test: &TestEal) {
+    let new = || Mempool::new(&test.eal, "moved", 63, 0, 64);
+    drop(new().expect("the first of this name"));
+    let pool = new().expect("the first was dropped on the main lcore, so its name is free again");
+    let left = pool.alloc_copy(b"kept").expect("not empty");
+    lcore::launch(&test.eal, 1, move || drop(pool)).expect("lcore 1 is free").join();
+    assert_eq!(new().err(), Some(PoolError::Exists { name: "moved".into() }));
+    assert_eq!(left.data(), b"kept");
 }
