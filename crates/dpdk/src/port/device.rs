@@ -105,6 +105,14 @@ impl Device {
         }
     }
 
+    /// Whether its kernel interface (net_tap, net_af_packet) is not in this process's network namespace any more.
+    pub(super) fn is_out_of_sight(&self) -> bool {
+        let index = self.info().if_index;
+        // nix 0.32 gives an empty name for an index that is not there.
+        let here = |index| nix::net::if_::if_indextoname(index).is_ok_and(|name| !name.is_empty());
+        index != 0 && !here(index)
+    }
+
     /// DPDK's answer to a step as a result.
     pub(super) fn check(&self, step: &'static str, rc: i32) -> Result<(), PortError> {
         if rc >= 0 {
