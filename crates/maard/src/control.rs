@@ -217,11 +217,6 @@ impl<'p> SlowPath<'p> {
             let up = self.ports[port].link_up();
             if self.links[port] != Some(up) {
                 self.links[port] = Some(up);
-                log::info!(
-                    "port {port} ({}): link {}",
-                    self.ports[port].name(),
-                    if up { "up" } else { "down" }
-                );
                 self.handle(now, Input::Link { port: port as PortId, up });
             }
         }
