@@ -11,6 +11,20 @@
 //!
 //! Rules that the types keep: an [`Mbuf`](mbuf::Mbuf) frees itself unless the NIC took it; a queue belongs to one
 //! lcore (`Send`, not `Sync`, not `Clone`); a port cannot be stopped while somebody holds one of its queues.
+//!
+//! ```
+//! fn goes_to_an_lcore<T: Send>() {}
+//! goes_to_an_lcore::<(dpdk::RxQueue, dpdk::TxQueue, dpdk::Port, dpdk::Mempool, dpdk::Mbuf)>();
+//! ```
+//! ```compile_fail
+//! fn shared<T: Sync>() {}
+//! shared::<dpdk::RxQueue>(); // and so for TxQueue and Port
+//! ```
+//! ```compile_fail
+//! fn leaves_the_main_lcore<T: Send>() {}
+//! leaves_the_main_lcore::<dpdk::Eal>();
+//! ```
+//!
 //! Read first: `examples/forward.rs`, then [`eal`], [`mempool`], [`port`], [`queue`].
 
 pub mod eal;
