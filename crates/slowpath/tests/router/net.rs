@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Routers with a fake worker table each, a core link that joins them, an AAA, and virtual time.
+
+use crate::aaa::Aaa;
+use crate::frames::ip;
+use dataplane::fib::{Fib, PortInfo, Role};
+use dataplane::punt::PuntReason;
+use dataplane::table::Table;
+use dataplane::update::Update;
+use dataplane::verdict::Verdict;
+use dataplane::{PortId, WorkerId};
+use diameter::nasreq::Identity;
+use diameter::peer::ClientInput;
+use mobility::config::{Peer, Prefix};
+use slowpath::control::{Request, Response};
+use slowpath::{Config, Input, Output, Router};
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+use std::time::Duration;
+use wire::addr::{Mac, ROUTER_MAC};
+use wire::mh::Key;
+use wire::time::{Instant, Now};
+
+pub const MS: u64 = 1000;
+pub const SECOND: u64 = 1_000_000;
+pub const ACCESS: PortId = 0;
+pub const CORE: PortId = 1;
+pub const WORKERS: usize = 3;
+/// One way over the core link, and to the AAA.
+const DELAY: u64 = 500;
+/// 2026-01-01T00:00:00Z.
+const EPOCH: Duration = Duration::from_secs(1_767_225_600);
+
+/// A MAAR of protocol.md's address table: `a1` is 2001:db8:ff::a1 with pool 2001:db8:a1::/48.
+pub type Name = &'static str;
+
+pub fn address(name: &str) -> Ipv6Addr {
+    ip(&format!("2001:db8:ff::{name}"))
+}
+
+pub fn pool(name: &str) -> Prefix {
+    Prefix { addr: ip(&format!("2001:db8:{name}::")), len: 48 }
+}
+
+pub fn core_mac(name: &str) -> Mac {
+    Mac([2, 0xc0, 0, 0, 0, u8::from_str_radix(name, 16).expect("two digits")])
+}
+
+/// The configuration of MAAR `name` among `all`, with one key for everybody.
+pub fn config(name: Name, all: &[Name]) -> Config {
+    let key = Key { spi: 256, secret: (0..32).collect() };
+    let others = || all.iter().filter(|&&other| other != name);
+    let peer = |&other: &Name| Peer { address: address(other), keys: vec![key.clone()] };
+    let core = Prefix { addr: ip("2001:db8:ff::"), len: 64 };
+    Config {
+        name: name.to_owned(),
+        mobility: mobility::Config {
+            address: address(name),
+            pool: pool(name),
+            peers: others().map(peer).collect(),
+            anchors: all.iter().map(|&maar| (pool(maar), address(maar))).collect(),
+            core_prefixes: vec![core],
+            event_only_ports: Vec::new(),
+            realm: "example.org".to_owned(),
+            static_ids: Default::default(),
+            trust_rs_mnid: false,
+            ra_mtu: 1460,
+            rdnss: Vec::new(),
+            timers: Default::default(),
+            seed: 7,
+            boot: 1,
+        },
+        ports: vec![
+            PortInfo {
+                role: Role::Access,
+                mac: Mac([2, 0xac, 0, 0, 0, core_mac(name).0[5]]),
+                mtu: 1500,
+                attach_on_frame: true,
+            },
+            PortInfo { role: Role::Core, mac: core_mac(name), mtu: 1500, attach_on_frame: false },
+        ],
+        core_links: vec![(core, CORE)],
+        routes: others().map(|&maar| (pool(maar), address(maar))).collect(),
+        tunnel_hop_limit: 64,
+        aaa: slowpath::config::Aaa {
+            identity: Identity {
+                host: format!("maar-{name}.example.org"),
+                realm: "example.org".to_owned(),
+            },
+            realm: "example.org".to_owned(),
+            server: "[2001:db8:ff::aaaa]:3868".parse().expect("an address"),
+            host_ip: address(name).into(),
+            state_id: 1,
+        },
+        workers: WORKERS,
+    }
+}
+
+pub struct Node {
+    pub name: Name,
+    pub router: Router,
+    /// What the workers' table holds.
+    pub table: BTreeMap<u64, Verdict>,
+    shards: Table,
+    pub fib: Arc<Fib>,
+    pub fibs: usize,
+    /// Frames sent: time, port, octets.
+    pub sent: Vec<(u64, PortId, Vec<u8>)>,
+    pub log: Vec<String>,
+    pub answers: BTreeMap<u64, Response>,
+    pub forgets: usize,
+    pub stopped: bool,
+}
+
+enum Event {
+    Frame { node: usize, frame: Vec<u8> },
+    Connected { node: usize },
+    ToAaa { node: usize, octets: Vec<u8> },
+    FromAaa { node: usize, octets: Vec<u8> },
+}
+
+pub struct Net {
+    pub now: u64,
+    pub nodes: Vec<Node>,
+    pub aaa: Aaa,
+    /// The AAA accepts connections.
+    pub aaa_listens: bool,
+    /// Frames the core link loses.
+    pub lose: fn(&[u8]) -> bool,
+    events: BTreeMap<(u64, u64), Event>,
+    serial: u64,
+}
+
+impl Net {
+    /// Routers with all links up and the AAA connected.
+    pub fn new(names: &[Name]) -> Net {
+        let mut net = Net::cold(names.iter().map(|name| config(name, names)).collect(), names);
+        for node in 0..net.nodes.len() {
+            net.link(node, ACCESS, true);
+            net.link(node, CORE, true);
+        }
+        net.run(100 * MS);
+        net
+    }
+
+    /// One router among peers that are not there.
+    pub fn one(name: Name, all: &[Name]) -> Net {
+        let mut net = Net::cold(vec![config(name, all)], &[name]);
+        net.link(0, ACCESS, true);
+        net.link(0, CORE, true);
+        net.run(100 * MS);
+        net
+    }
+
+    /// Routers as they are before any link is up.
+    pub fn cold(configs: Vec<Config>, names: &[Name]) -> Net {
+        let now = SECOND;
+        let node = |(config, &name): (Config, &Name)| {
+            let fib = config.first_fib();
+            let shards = Table::new(1024, WORKERS, WORKERS).0;
+            Node {
+                name,
+                router: Router::new(config, shards.clone(), at(now)),
+                table: BTreeMap::new(),
+                shards,
+                fib,
+                fibs: 0,
+                sent: Vec::new(),
+                log: Vec::new(),
+                answers: BTreeMap::new(),
+                forgets: 0,
+                stopped: false,
+            }
+        };
+        let mut net = Net {
+            now,
+            nodes: configs.into_iter().zip(names).map(node).collect(),
+            aaa: Aaa::new(),
+            aaa_listens: true,
+            lose: |_| false,
+            events: BTreeMap::new(),
+            serial: 0,
+        };
+        for node in 0..net.nodes.len() {
+            net.drain(node);
+        }
+        net
+    }
+
+    pub fn index(&self, name: Name) -> usize {
+        self.nodes.iter().position(|node| node.name == name).expect("a node")
+    }
+
+    pub fn handle(&mut self, node: usize, input: Input<'_>) {
+        self.nodes[node].router.handle(at(self.now), input);
+        self.drain(node);
+    }
+
+    pub fn frame(&mut self, node: usize, port: PortId, reason: PuntReason, frame: &[u8]) {
+        self.handle(node, Input::Frame { port, reason, frame });
+    }
+
+    /// As [`Net::frame`], ND on the access port of the only router.
+    pub fn nd(&mut self, frame: &[u8]) {
+        self.frame(0, ACCESS, PuntReason::NeighborDiscovery, frame);
+    }
+
+    pub fn link(&mut self, node: usize, port: PortId, up: bool) {
+        self.handle(node, Input::Link { port, up });
+    }
+
+    pub fn ask(&mut self, node: usize, request: Request) -> Response {
+        self.serial += 1;
+        let id = self.serial;
+        self.handle(node, Input::Control { id, request });
+        self.nodes[node].answers.remove(&id).expect("every question is answered at once")
+    }
+
+    /// Lets `micros` pass.
+    pub fn run(&mut self, micros: u64) {
+        let until = self.now + micros;
+        for _ in 0..1_000_000 {
+            let due = self.nodes.iter().map(|node| node.router.deadline());
+            let deadline = due.enumerate().filter_map(|(id, at)| Some((at?.0, id))).min();
+            let event = self.events.first_key_value().map(|(&(at, _), _)| at);
+            let next = deadline.map(|(at, _)| at).into_iter().chain(event).min();
+            let Some(next) = next.filter(|&next| next <= until) else {
+                self.now = until;
+                return;
+            };
+            self.now = self.now.max(next);
+            if event == Some(next) {
+                let (_, event) = self.events.pop_first().expect("it was there");
+                self.happen(event);
+            } else if let Some((_, node)) = deadline {
+                self.handle(node, Input::Timeout);
+            }
+        }
+        panic!("a deadline that is never done with");
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Frame { node, frame } => {
+                let reason = punt_reason(&frame);
+                self.frame(node, CORE, reason, &frame);
+            }
+            Event::Connected { node } if self.aaa_listens => {
+                self.aaa.connected(node);
+                self.handle(node, Input::Aaa(ClientInput::Connected));
+            }
+            Event::Connected { node } => self.handle(node, Input::Aaa(ClientInput::Closed)),
+            Event::ToAaa { node, octets } => {
+                for octets in self.aaa.octets(node, &octets) {
+                    self.later(Event::FromAaa { node, octets });
+                }
+            }
+            Event::FromAaa { node, octets } => {
+                self.handle(node, Input::Aaa(ClientInput::Octets(&octets)));
+            }
+        }
+    }
+
+    fn later(&mut self, event: Event) {
+        self.serial += 1;
+        self.events.insert((self.now + DELAY, self.serial), event);
+    }
+
+    fn drain(&mut self, id: usize) {
+        while let Some(output) = self.nodes[id].router.poll_output() {
+            match output {
+                Output::Frame { port, frame } => self.transmit(id, port, frame),
+                Output::AaaConnect => self.later(Event::Connected { node: id }),
+                Output::AaaSend(octets) => self.later(Event::ToAaa { node: id, octets }),
+                Output::AaaClose => {}
+                Output::Update { worker, update } => self.nodes[id].update(worker, update),
+                Output::Control { id: question, response } => {
+                    self.nodes[id].answers.insert(question, response);
+                }
+                Output::Log { level, line } => {
+                    assert!(line.bytes().all(|octet| (0x20..0x7f).contains(&octet)), "{line:?}");
+                    self.nodes[id].log.push(format!("{level} {line}"));
+                }
+                Output::Stopped => self.nodes[id].stopped = true,
+            }
+        }
+    }
+
+    fn transmit(&mut self, id: usize, port: PortId, frame: Vec<u8>) {
+        self.nodes[id].sent.push((self.now, port, frame.clone()));
+        if port != CORE || (self.lose)(&frame) {
+            return;
+        }
+        let dst = Mac(frame[..6].try_into().expect("six octets"));
+        for other in 0..self.nodes.len() {
+            if other != id && (!dst.is_unicast() || dst == core_mac(self.nodes[other].name)) {
+                self.later(Event::Frame { node: other, frame: frame.clone() });
+            }
+        }
+    }
+}
+
+impl Node {
+    fn update(&mut self, worker: WorkerId, update: Update) {
+        match update {
+            Update::Bind { key, verdict } => {
+                assert_eq!(usize::from(worker), self.shards.shard_of(key), "the owner of the shard");
+                self.table.insert(key, verdict);
+            }
+            Update::Unbind { key } => {
+                assert_eq!(usize::from(worker), self.shards.shard_of(key), "the owner of the shard");
+                self.table.remove(&key);
+            }
+            Update::Fib(fib) => {
+                assert!(usize::from(worker) < WORKERS);
+                self.fib = fib;
+                self.fibs += 1;
+            }
+            Update::ForgetSamples => self.forgets += 1,
+        }
+    }
+
+    pub fn counter(&self, name: &str) -> u64 {
+        let mut counters = self.router.counters();
+        counters.find(|&(known, _)| known == name).map_or(0, |(_, value)| value)
+    }
+
+    /// Frames sent by `port` since the last call.
+    pub fn take(&mut self, port: PortId) -> Vec<Vec<u8>> {
+        let (taken, kept) = self.sent.drain(..).partition(|&(_, by, _)| by == port);
+        self.sent = kept;
+        let taken: Vec<(u64, PortId, Vec<u8>)> = taken;
+        taken.into_iter().map(|(_, _, frame)| frame).collect()
+    }
+}
+
+/// Why a worker would punt a frame of the core link to its router.
+fn punt_reason(frame: &[u8]) -> PuntReason {
+    match (frame[20], frame[54]) {
+        (135, _) => PuntReason::MobilityHeader,
+        (0, _) | (58, 130..=137 | 143) => PuntReason::NeighborDiscovery,
+        _ => PuntReason::OwnIcmp,
+    }
+}
+
+pub fn at(micros: u64) -> Now {
+    Now { mono: Instant(micros), wall: EPOCH + Duration::from_micros(micros) }
+}
+
+/// The station of user A or B.
+pub fn mn(last: u8) -> Mac {
+    Mac([2, 0, 0, 0, 0, last])
+}
+
+pub fn to_router() -> Mac {
+    ROUTER_MAC
+}
