@@ -3,7 +3,7 @@
 
 use crate::Output;
 use crate::config::Aaa as Config;
-use crate::effects::Effects;
+use crate::effects::{Effects, escaped};
 use diameter::nasreq::{AaAnswer, AaRequest, StRequest};
 use diameter::peer::{Client, ClientConfig, ClientInput, ClientOutput, Time, Unavailable};
 use mobility::{AaaAnswer, AaaRequest};
@@ -154,12 +154,9 @@ impl Aaa {
                 ClientOutput::Stopped { .. } => fx.count("aaa_stop_refused"),
                 ClientOutput::Count(name) => fx.count(name),
                 ClientOutput::Answer { id, answer } => {
-                    let asked = self.asked.remove(&id);
                     let answer = translate(answer, fx);
-                    if let (Some(asked), AaaAnswer::Granted { mn_id: Some(mn_id), .. }) =
-                        (asked, &answer)
-                    {
-                        self.remember(asked, mn_id);
+                    if let Some(asked) = self.asked.remove(&id) {
+                        self.answered(asked, &answer, fx);
                     }
                     return Some((id, answer));
                 }
@@ -168,19 +165,28 @@ impl Aaa {
         None
     }
 
-    fn remember(&mut self, (attachment, sent_as): (u64, Nai), canonical: &Nai) {
-        if sent_as == *canonical {
-            return;
+    /// Tells people of what is no service, and remembers what a later STR needs.
+    fn answered(&mut self, asked: (u64, Nai), answer: &AaaAnswer, fx: &mut Effects) {
+        let (attachment, sent_as) = asked;
+        let name = escaped(sent_as.as_str()).to_string();
+        match answer {
+            AaaAnswer::Granted { mn_id: Some(canonical), .. } if *canonical != sent_as => {
+                if self.renamed.len() == MAX_RENAMED {
+                    self.renamed.pop_first();
+                }
+                self.renamed.insert(attachment, sent_as);
+            }
+            AaaAnswer::Granted { .. } => {}
+            AaaAnswer::Refused { code } => fx.info(format!("AAA refused {name}: {code}")),
+            AaaAnswer::Unavailable => {
+                fx.warn(format!("no usable answer of AAA {} for {name}", self.config.server));
+            }
         }
-        if self.renamed.len() == MAX_RENAMED {
-            self.renamed.pop_first();
-        }
-        self.renamed.insert(attachment, sent_as);
     }
 
     /// A higher Origin-State-Id than before: the AAA lost its table (R-28b), which people must know.
     fn up(&mut self, host: &str, state_id: Option<u32>, fx: &mut Effects) {
-        let host = crate::effects::escaped(host).to_string();
+        let host = escaped(host).to_string();
         fx.info(format!("AAA {host} at {} is up", self.config.server));
         if let (Some(before), Some(now)) = (self.state_id, state_id)
             && now > before

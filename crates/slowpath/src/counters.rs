@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use wire::nd::NdError;
 
-/// What the slow path itself counts; `mobility` and `diameter` bring their own names.
+/// What the slow path itself counts; `diameter` has its own list, and `mobility` brings its names as it counts.
 const NAMES: &[&str] = &[
     "aaa_answer_incomplete",
     "aaa_bad_mn_id",
@@ -50,7 +50,6 @@ const NAMES: &[&str] = &[
     "mh_sent",
     "mh_unroutable",
     "mld_query",
-    "mld_query_invalid",
     "mld_query_limited",
     "mld_report_heard",
     "mld_report_sent",
@@ -83,7 +82,8 @@ pub(crate) struct Counters(BTreeMap<&'static str, u64>);
 
 impl Default for Counters {
     fn default() -> Self {
-        Counters(NAMES.iter().map(|&name| (name, 0)).collect())
+        let diameter = diameter::peer::Client::COUNTERS;
+        Counters(NAMES.iter().chain(diameter).map(|&name| (name, 0)).collect())
     }
 }
 
@@ -139,7 +139,7 @@ mod tests {
         counters.count("rs_received");
         let names: Vec<_> = counters.iter().map(|(name, _)| name).collect();
         assert!(names.is_sorted());
-        assert_eq!(names.len(), NAMES.len() + 1);
+        assert_eq!(names.len(), NAMES.len() + diameter::peer::Client::COUNTERS.len() + 1);
         assert!(counters.iter().any(|row| row == ("rs_received", 1)));
         assert!(counters.iter().any(|row| row == ("ns_answered", 0)));
     }

@@ -56,8 +56,8 @@ impl Mld {
         }
     }
 
-    /// RFC 3810 §5.1.14 and §6.2: a general query, or one for a group of ours, is answered; at once, because a
-    /// router has few groups and one report.
+    /// RFC 3810 §6.2: a general query, or one for a group of ours, is answered; at once, because a router has few
+    /// groups and one report. (`wire` has refused a query with another hop limit than 1 or no link-local source.)
     pub(crate) fn query(
         &mut self,
         now: Instant,
@@ -66,11 +66,6 @@ impl Mld {
         fx: &mut Effects,
     ) {
         let Some(at) = self.ports.get_mut(usize::from(from.port)) else { return };
-        let valid =
-            |ip: wire::ip6::Ip6View<'_>| ip.hop_limit() == 1 && ip.src().is_unicast_link_local();
-        if !from.ip.is_some_and(valid) {
-            return fx.count("mld_query_invalid");
-        }
         fx.count("mld_query");
         if !group.is_unspecified() && !at.groups.contains(&group) {
             return;

@@ -59,13 +59,11 @@ impl Router {
     fn refuse(&mut self, received: &Received<'_>) -> bool {
         let Some(name) = received.refused() else { return false };
         self.fx.count(name);
-        let port = received.port;
-        if name == "frame_own_mac" && !self.own_mac_told.contains(&port) {
-            self.own_mac_told.push(port);
+        if name == "frame_own_mac" && self.told.insert((received.port, name)) {
             self.fx.warn(format!(
-                "port {port}: a frame came in with our own MAC {}: look for a loop, for a second MAAR on this \
-                 segment, or for a kernel interface with the port's MAC and give that another one",
-                received.eth.src
+                "port {}: a frame came in with our own MAC {}: look for a loop, for a second MAAR on this segment, \
+                 or for a kernel interface with the port's MAC and give that another one",
+                received.port, received.eth.src
             ));
         }
         true
@@ -124,7 +122,9 @@ impl Router {
     fn conflict(&mut self, received: &Received<'_>, address: Ipv6Addr) {
         self.fx.count("address_conflict");
         let (port, mac) = (received.port, received.eth.src);
-        self.fx.warn(format!("port {port}: {mac} claims {address}, which is ours"));
+        if self.told.insert((port, "address_conflict")) {
+            self.fx.warn(format!("port {port}: {mac} claims {address}, which is ours"));
+        }
     }
 
     /// A frame of a station the workers do not know (R-21).

@@ -16,6 +16,7 @@ use dataplane::fib::{Fib, Role};
 use dataplane::punt::PuntReason;
 use dataplane::table::Table;
 use mobility::{Event, Maar, StationState};
+use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,8 +52,8 @@ pub struct Router {
     pub(crate) fx: Effects,
     fib: Arc<Fib>,
     forget_at: Instant,
-    /// Ports on which our own MAC came back, each told once.
-    pub(crate) own_mac_told: Vec<PortId>,
+    /// Faults of a port that were told already: once each, however often they are counted.
+    pub(crate) told: BTreeSet<(PortId, &'static str)>,
 }
 
 impl Router {
@@ -70,7 +71,7 @@ impl Router {
             fx: Effects::new(),
             fib: fib::build(&config, &neighbors),
             forget_at: now.mono + FORGET_SAMPLES,
-            own_mac_told: Vec::new(),
+            told: BTreeSet::new(),
             neighbors,
             config,
         };

@@ -50,7 +50,7 @@ pub(crate) fn counter((name, value): (&'static str, u64)) -> Value {
 
 /// Microseconds since 1970 of a 48.16 fixed-point time.
 fn micros(time: AttachTime) -> u64 {
-    let fraction = (time.0 & 0xffff) * 1_000_000 >> 16;
+    let fraction = ((time.0 & 0xffff) * 1_000_000) >> 16;
     (time.0 >> 16).saturating_mul(1_000_000).saturating_add(fraction)
 }
 

@@ -177,7 +177,8 @@ fn a_link_local_address_is_learnt_from_neighbour_discovery() {
     let mut net = attached(&rs(a, &plain_rs("::".parse().unwrap())));
     assert_eq!(adverts(&mut net)[0].dst, ALL_NODES);
     let private = ip("fe80::1234:5678:9abc:def0");
-    let probe = wire::nd::NeighborSolicit { source: private, target: ROUTER_LINK_LOCAL, sllao: None };
+    let probe =
+        wire::nd::NeighborSolicit { source: private, target: ROUTER_LINK_LOCAL, sllao: None };
     net.nd(&ns(a, ROUTER_MAC, ROUTER_LINK_LOCAL, &probe));
     net.run(601 * SECOND);
     let ras = adverts(&mut net);

@@ -56,7 +56,10 @@ fn a_peer_is_asked_for_three_times_and_then_every_ten_seconds() {
     assert_eq!(seconds, [0, 1, 2, 13, 23, 33]);
     let (_, first) = &asked[0];
     assert_eq!((first.src, first.dst), (address("a1"), ip("ff02::1:ff00:a2")));
-    assert_eq!((first.eth_src, first.eth_dst), (core_mac("a1"), Mac([0x33, 0x33, 0xff, 0, 0, 0xa2])));
+    assert_eq!(
+        (first.eth_src, first.eth_dst),
+        (core_mac("a1"), Mac([0x33, 0x33, 0xff, 0, 0, 0xa2]))
+    );
     assert_eq!(first.hops, 255);
     assert!(net.nodes[0].fib.neighbor_at(address("a2")).is_none());
 }
@@ -117,13 +120,21 @@ fn a_solicitation_for_the_core_address_is_answered_and_its_sender_learnt() {
     net.nodes[0].sent.clear();
     let group = ip("ff02::1:ff00:a1");
     let asks = NeighborSolicit { source: host(), target: address("a1"), sllao: Some(HOST) };
-    net.frame(0, CORE, PuntReason::NeighborDiscovery, &ns(HOST, Mac::of_group(group), group, &asks));
+    net.frame(
+        0,
+        CORE,
+        PuntReason::NeighborDiscovery,
+        &ns(HOST, Mac::of_group(group), group, &asks),
+    );
     let sent = net.nodes[0].take(CORE);
     assert_eq!(sent.len(), 1);
     let na = see(&sent[0]);
     let (kind, _, icmp) = na.icmp.unwrap();
     assert_eq!((kind, icmp[4]), (136, 0xe0));
-    assert_eq!((na.src, na.dst, na.eth_src, na.eth_dst), (address("a1"), host(), core_mac("a1"), HOST));
+    assert_eq!(
+        (na.src, na.dst, na.eth_src, na.eth_dst),
+        (address("a1"), host(), core_mac("a1"), HOST)
+    );
     assert_eq!(icmp[24..26], [2, 1]);
     assert_eq!(icmp[26..32], core_mac("a1").0);
     assert!(mac_in_fib(&net, host()));

@@ -24,7 +24,14 @@ pub fn hex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(digit).collect()
 }
 
-pub fn icmp(src_mac: Mac, dst_mac: Mac, src: Ipv6Addr, dst: Ipv6Addr, hops: u8, icmp: &[u8]) -> Vec<u8> {
+pub fn icmp(
+    src_mac: Mac,
+    dst_mac: Mac,
+    src: Ipv6Addr,
+    dst: Ipv6Addr,
+    hops: u8,
+    icmp: &[u8],
+) -> Vec<u8> {
     ip6::frame(eth::ipv6_header(dst_mac, src_mac), src, dst, ip6::ICMPV6, hops, icmp)
 }
 
@@ -63,7 +70,6 @@ pub struct Seen {
     pub src: Ipv6Addr,
     pub dst: Ipv6Addr,
     pub hops: u8,
-    pub next_header: u8,
     /// ICMPv6 type and code, and the message; its checksum is right.
     pub icmp: Option<(u8, u8, Vec<u8>)>,
     /// The upper layer: everything behind the IPv6 header.
@@ -90,7 +96,6 @@ pub fn see(frame: &[u8]) -> Seen {
         src: header.source.into(),
         dst: header.destination.into(),
         hops: header.hop_limit,
-        next_header: header.next_header.0,
         icmp,
         payload: frame[54..].to_vec(),
     }

@@ -137,12 +137,15 @@ fn figure_1_is_played_in_its_order() {
     // 2, 3: one AAR; the AAA named A_MAAR2.
     assert_eq!(net.aaa.asked.len(), asked + 1);
     // 4: the first RA went out before the sDBU.
-    let first_ra = net.nodes[a3].sent.iter().find(|(_, port, frame)| *port == ACCESS && frame[54] == 134);
+    let first_ra =
+        net.nodes[a3].sent.iter().find(|(_, port, frame)| *port == ACCESS && frame[54] == 134);
     let first_ra = first_ra.expect("an RA").0;
     let all = signalling(&mut net);
     let flow: Vec<_> = all.iter().map(|(_, m, from, to)| (kind(m), *from, *to)).collect();
     let (maar2, maar3, cn) = (address("a2"), address("a3"), address("b2"));
-    let place = |what| flow.iter().position(|&step| step == what).unwrap_or_else(|| panic!("{what:?} in {flow:?}"));
+    let place = |what| {
+        flow.iter().position(|&step| step == what).unwrap_or_else(|| panic!("{what:?} in {flow:?}"))
+    };
     let steps = [
         place(("sDBU", maar3, maar2)),
         place(("sDBA", maar2, maar3)),
@@ -151,12 +154,19 @@ fn figure_1_is_played_in_its_order() {
     ];
     assert!(steps.is_sorted(), "{flow:?}");
     assert!(first_ra <= all[steps[0]].0);
-    for what in [("sDBU", maar3, maar2), ("sDBA", maar2, maar3), ("dDBU", maar3, cn), ("dDBA", cn, maar3)] {
+    for what in
+        [("sDBU", maar3, maar2), ("sDBA", maar2, maar3), ("dDBU", maar3, cn), ("dDBA", cn, maar3)]
+    {
         assert_eq!(flow.iter().filter(|&&step| step == what).count(), 1, "one each");
     }
     // Every other message is a dDBU or dDBA with an anchor.
-    assert!(flow.iter().all(|(kind, from, to)| kind.starts_with('s') || [from, to].contains(&&cn)
-        || [from, to].contains(&&address("a1")) || [from, to].contains(&&maar2)), "{flow:?}");
+    assert!(
+        flow.iter().all(|(kind, from, to)| kind.starts_with('s')
+            || [from, to].contains(&&cn)
+            || [from, to].contains(&&address("a1"))
+            || [from, to].contains(&&maar2)),
+        "{flow:?}"
+    );
     let Message::Sdba(sdba) = &all[steps[1]].1 else { panic!("an sDBA") };
     assert_eq!(sdba.status.0, 0);
     let group = sdba.groups.iter().find(|group| group.hoa == a_hoa).expect("A_HoA1");
@@ -179,7 +189,10 @@ fn a_handover_is_on_record_with_its_eight_steps_and_one_log_line() {
     let row = &rows[0];
     assert_eq!(row["mn_id"], "02000000000a@example.org");
     assert_eq!(row["previous"], address("a2").to_string());
-    assert_eq!((&row["status"], &row["done"], &row["via"]), (&0.into(), &true.into(), &"l2".into()));
+    assert_eq!(
+        (&row["status"], &row["done"], &row["via"]),
+        (&0.into(), &true.into(), &"l2".into())
+    );
     let steps = row["steps"].as_array().unwrap();
     for n in 1..=8 {
         assert!(steps.iter().any(|step| step["n"] == n), "step {n} in {steps:?}");
@@ -238,7 +251,13 @@ fn a_run_replays_octet_for_octet() {
         let (mut net, ..) = before_figure_1();
         attach(&mut net, "a3", mn(0xa));
         net.run(10 * SECOND);
-        let all = |node: &Node| (node.sent.clone(), node.table.clone().into_keys().collect::<Vec<_>>(), node.log.clone());
+        let all = |node: &Node| {
+            (
+                node.sent.clone(),
+                node.table.clone().into_keys().collect::<Vec<_>>(),
+                node.log.clone(),
+            )
+        };
         net.nodes.iter().map(all).collect::<Vec<_>>()
     };
     assert!(run() == run());

@@ -38,7 +38,13 @@ fn echo_requests_for_our_addresses_are_answered_by_the_way_they_came() {
         (ACCESS, a, ROUTER_MAC, hoa(), address("a1")),
         (ACCESS, a, ROUTER_MAC, link_local(a), ROUTER_LINK_LOCAL),
         (CORE, core_mac("a2"), core_mac("a1"), address("a2"), address("a1")),
-        (CORE, core_mac("a2"), core_mac("a1"), link_local(core_mac("a2")), link_local(core_mac("a1"))),
+        (
+            CORE,
+            core_mac("a2"),
+            core_mac("a1"),
+            link_local(core_mac("a2")),
+            link_local(core_mac("a1")),
+        ),
     ];
     for (port, mac, ours, src, dst) in cases {
         let request = echo_request(mac, ours, src, dst, &[7; 1000]);

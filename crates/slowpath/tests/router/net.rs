@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
-use wire::addr::{Mac, ROUTER_MAC};
+use wire::addr::Mac;
 use wire::mh::Key;
 use wire::time::{Instant, Now};
 
@@ -158,7 +158,7 @@ impl Net {
         let now = SECOND;
         let node = |(config, &name): (Config, &Name)| {
             let fib = config.first_fib();
-            let shards = Table::new(1024, WORKERS, WORKERS).0;
+            let shards = Table::new(1024, WORKERS, WORKERS).table;
             Node {
                 name,
                 router: Router::new(config, shards.clone(), at(now)),
@@ -305,11 +305,19 @@ impl Node {
     fn update(&mut self, worker: WorkerId, update: Update) {
         match update {
             Update::Bind { key, verdict } => {
-                assert_eq!(usize::from(worker), self.shards.shard_of(key), "the owner of the shard");
+                assert_eq!(
+                    usize::from(worker),
+                    self.shards.shard_of(key),
+                    "the owner of the shard"
+                );
                 self.table.insert(key, verdict);
             }
             Update::Unbind { key } => {
-                assert_eq!(usize::from(worker), self.shards.shard_of(key), "the owner of the shard");
+                assert_eq!(
+                    usize::from(worker),
+                    self.shards.shard_of(key),
+                    "the owner of the shard"
+                );
                 self.table.remove(&key);
             }
             Update::Fib(fib) => {
@@ -351,8 +359,4 @@ pub fn at(micros: u64) -> Now {
 /// The station of user A or B.
 pub fn mn(last: u8) -> Mac {
     Mac([2, 0, 0, 0, 0, last])
-}
-
-pub fn to_router() -> Mac {
-    ROUTER_MAC
 }
