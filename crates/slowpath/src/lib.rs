@@ -18,6 +18,7 @@ mod mld;
 mod nd;
 mod neighbors;
 mod orders;
+mod punts;
 pub mod router;
 mod show;
 

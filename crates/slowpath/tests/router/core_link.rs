@@ -240,3 +240,22 @@ fn after_a_flap_the_peer_is_asked_again_and_used_meanwhile() {
     net.link(0, CORE, true);
     assert_eq!(solicits(&net, start, address("a2")).len(), 1);
 }
+
+/// Whatever happens on the link, the workers' update rings are not filled with snapshots.
+#[test]
+fn a_neighbour_that_changes_its_mind_all_the_time_is_told_a_hundred_times_a_second() {
+    let mut net = alone();
+    net.link(0, CORE, true);
+    for turn in 0..10_000_u16 {
+        let mac = Mac([2, 0, 0, 1, (turn >> 8) as u8, turn as u8]);
+        answer(&mut net, mac, address("a2"), false, true);
+        net.run(100);
+    }
+    let told = net.nodes[0].fibs / WORKERS;
+    assert!((95..=101).contains(&told), "{told} in a second");
+    net.run(20 * MS);
+    let last = Mac([2, 0, 0, 1, (9_999_u16 >> 8) as u8, 9_999_u16 as u8]);
+    answer(&mut net, last, address("a2"), true, true);
+    net.run(20 * MS);
+    assert!(net.nodes[0].fibs / WORKERS <= told + 1, "the last one was told");
+}

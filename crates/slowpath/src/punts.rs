@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What workers punt: each reason goes to the part that knows; what cannot be read is counted.
+
+use crate::Router;
+use crate::effects::Effects;
+use crate::frames::Received;
+use crate::icmp::Error;
+use dataplane::PortId;
+use dataplane::fib::Role;
+use dataplane::punt::PuntReason;
+use wire::nd::{self, Icmp6};
+use wire::time::Now;
+use wire::{ip6, mh};
+
+/// Octets of a tunnel's outer header, and the least MTU of a tunnel.
+const TUNNEL_OVERHEAD: u16 = 40;
+const MIN_MTU: u16 = 1280;
+
+impl Router {
+    /// Gives a frame to the part that knows what its reason asks for.
+    pub(crate) fn frame(&mut self, now: Now, port: PortId, reason: PuntReason, frame: &[u8]) {
+        let Some(&info) = self.config.ports.get(usize::from(port)) else {
+            return self.fx.count("frame_malformed");
+        };
+        let Some(received) = Received::parse(port, info, frame) else {
+            return self.fx.count("frame_malformed");
+        };
+        match reason {
+            PuntReason::NeighborDiscovery => self.neighbor_discovery(now, &received),
+            PuntReason::UnknownStation => self.station_frame(now, &received),
+            PuntReason::OwnIcmp => self.own_icmp(&received),
+            PuntReason::MobilityHeader => self.mobility_header(now, &received),
+            PuntReason::Unresolved => self.unresolved(now, &received),
+            PuntReason::SourceFailed if self.install.in_exchange(received.eth.src) => {
+                self.fx.count("source_pending");
+            }
+            PuntReason::TooBig => self.too_big(now, &received),
+            PuntReason::TunnelTooBig => {
+                self.error(now, &received, Error::TooBig { mtu: u32::from(self.tunnel_mtu()) })
+            }
+            PuntReason::HopLimit
+            | PuntReason::PoolUnleased
+            | PuntReason::NoRoute
+            | PuntReason::NoAnchor
+            | PuntReason::SourceFailed => {
+                if let Some(error) = Error::of(reason) {
+                    self.error(now, &received, error);
+                }
+            }
+        }
+    }
+
+    fn error(&mut self, now: Now, about: &Received<'_>, error: Error) {
+        self.icmp.error(now.mono, about, error, &mut self.fx);
+    }
+
+    /// The smallest core port decides, as in the RA's MTU option.
+    fn tunnel_mtu(&self) -> u16 {
+        let core = self.config.ports.iter().filter(|port| port.role == Role::Core);
+        let smallest = core.map(|port| port.mtu).min().unwrap_or(MIN_MTU);
+        smallest.saturating_sub(TUNNEL_OVERHEAD).max(MIN_MTU)
+    }
+
+    /// Not tunnelled: the MTU of the access port of the MN here, or of the core port the route leads to.
+    fn too_big(&mut self, now: Now, about: &Received<'_>) {
+        let Some(dst) = about.ip.map(|packet| packet.dst()) else {
+            return self.fx.count("frame_malformed");
+        };
+        let hop = || self.neighbors.hop_towards(dst).map(|hop| hop.port);
+        let port = self.install.port_of(dst).or_else(hop);
+        let mtu = port.and_then(|port| self.config.ports.get(usize::from(port))).map(|p| p.mtu);
+        match mtu {
+            Some(mtu) => self.error(now, about, Error::TooBig { mtu: u32::from(mtu.max(MIN_MTU)) }),
+            None => self.fx.count("icmp_error_forbidden"),
+        }
+    }
+
+    fn unresolved(&mut self, now: Now, received: &Received<'_>) {
+        self.fx.count("unresolved_punt");
+        match received.ip {
+            Some(packet) => self.neighbors.want(now.mono, packet.dst(), &mut self.fx),
+            None => self.fx.count("frame_malformed"),
+        }
+    }
+
+    /// Echo requests are answered; errors about what we sent are counted.
+    fn own_icmp(&mut self, received: &Received<'_>) {
+        let Some(message) = self.icmp_message(received) else { return };
+        match message {
+            Icmp6::EchoRequest(body) => self.icmp.echo(received, body, &mut self.fx),
+            Icmp6::Error { .. } => self.fx.count("icmp_error_received"),
+            _ => self.fx.count("icmp_other"),
+        }
+    }
+
+    /// The ICMPv6 message of a frame; `None`, counted, when there is none that may be read.
+    pub(crate) fn icmp_message<'a>(&mut self, received: &Received<'a>) -> Option<Icmp6<'a>> {
+        let malformed = |fx: &mut Effects| {
+            fx.count("frame_malformed");
+            None
+        };
+        let Some(packet) = received.ip else { return malformed(&mut self.fx) };
+        let upper = match packet.upper() {
+            Ok(upper) if upper.protocol == ip6::ICMPV6 => upper,
+            _ => return malformed(&mut self.fx),
+        };
+        if upper.fragment {
+            // RFC 6980: ND is never fragmented; nothing of ours is long enough to come in fragments.
+            self.fx.count("icmp_fragment");
+            return None;
+        }
+        let Some(icmp) = packet.octets().get(upper.offset..) else {
+            return malformed(&mut self.fx);
+        };
+        match nd::parse(packet.src(), packet.dst(), packet.hop_limit(), icmp) {
+            Ok(message) => Some(message),
+            Err(error) => {
+                self.fx.count(crate::counters::nd_error(error));
+                None
+            }
+        }
+    }
+
+    /// Signalling between MAARs comes by core ports, straight behind the IPv6 header (protocol.md 3.1).
+    fn mobility_header(&mut self, now: Now, received: &Received<'_>) {
+        let Some(packet) = received.ip else { return self.fx.count("frame_malformed") };
+        if received.info.role == Role::Access {
+            return self.fx.count("mh_access_port");
+        }
+        if packet.next_header() != mh::NEXT_HEADER || packet.dst() != self.config.mobility.address {
+            return self.fx.count("mh_ext_header");
+        }
+        self.fx.count("mh_received");
+        let octets = packet.octets().get(ip6::HEADER_LEN..).unwrap_or_default();
+        self.maar.handle(now, mobility::Input::Mh { src: packet.src(), octets });
+    }
+}
