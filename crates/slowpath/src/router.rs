@@ -144,7 +144,6 @@ impl Router {
 
     fn link(&mut self, now: Now, port: PortId, up: bool) {
         self.fx.count(if up { "link_up" } else { "link_down" });
-        self.fx.info(format!("port {port}: link {}", if up { "up" } else { "down" }));
         self.mld.link(now.mono, port, up, &mut self.fx);
         self.neighbors.link(now.mono, port, up);
         self.neighbors.tick(now.mono, &mut self.fx);
