@@ -15,7 +15,6 @@ const NAMES: &[&str] = &[
     "aaa_unexpected_result",
     "address_conflict",
     "control_refused",
-    "detach_not_here",
     "echo_answered",
     "echo_not_ours",
     "frame_bad_source_mac",

@@ -83,7 +83,6 @@ impl Router {
                 return Ok(self.confirmation(mac));
             }
         };
-        self.fx.count("detach_not_here");
         Err(gone)
     }
 
