@@ -69,6 +69,7 @@ pub fn config(name: Name, all: &[Name]) -> Config {
             rdnss: Vec::new(),
             timers: Default::default(),
             seed: 7,
+            first_sequence: None,
             boot: 1,
         },
         ports: vec![
