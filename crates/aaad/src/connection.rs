@@ -157,10 +157,8 @@ impl Connection {
     /// A deadline was reached; whether the connection is over. A peer that took nothing for 2 Tw is.
     pub fn timeout(&mut self, now: Time, tw: Duration) -> bool {
         let stuck = self.stuck_since.is_some_and(|since| since + 2 * tw <= now);
-        if stuck || self.closing.is_some_and(|until| until <= now) {
-            return true;
-        }
-        self.machine.handle(now, ServerInput::Timeout);
-        false
+        let over = stuck || self.closing.is_some_and(|until| until <= now);
+        self.machine.handle(now, if over { ServerInput::Closed } else { ServerInput::Timeout });
+        over
     }
 }

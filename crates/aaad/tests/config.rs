@@ -99,9 +99,32 @@ fn corners_of_yaml_load_or_are_named() {
         ["0: no configuration in it; start from config/aaad.yaml"]
     );
     assert!(problems(&good().replace("  - \"*", "\t- \"*"))[0].contains("tab"));
-    assert!(problems(&(good() + "\nhost: bbb.example.org\n"))[0].contains("host"));
-    assert!(problems(&good().replace("host: aaa", "host: [aaa]"))[0].starts_with("5: "));
-    assert!(problems("a: [").len() == 1);
+    assert!(
+        problems(&(good() + "\nhost: bbb.example.org\n"))[0]
+            .ends_with("host: stands twice; remove one")
+    );
+    assert_eq!(problems("just text\n"), ["1: no `key: value` pairs; start from config/aaad.yaml"]);
+    assert_eq!(
+        problems("host: a.b\n---\nhost: a.b\n"),
+        ["3: a second document starts here; keep one"]
+    );
+    assert!(problems("host: \"a\nrealm: b\n")[0].contains("unclosed quote; mend the YAML"));
+}
+
+#[test]
+fn a_value_of_the_wrong_shape_is_named_with_its_key() {
+    for (from, to, said) in [
+        ("host: aaa.example.org", "host:", "5: host: has no value; write one, or remove the key"),
+        ("host: aaa.example.org", "host: [a]", "5: host: takes one value, like `host: ...`"),
+        (
+            "  - \"*.example.org\"",
+            "  - [1]",
+            "14: clients: takes a list of texts, one `- \"...\"` a line",
+        ),
+        ("accept: realm", "accept: {a: b}", "17: accept: takes one value, like `accept: ...`"),
+    ] {
+        assert_eq!(problems(&good().replace(from, to)), [said]);
+    }
 }
 
 fn aaad(file: &Path) -> Output {

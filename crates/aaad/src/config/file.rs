@@ -3,7 +3,7 @@
 //! what they mean is `mod.rs`'s business. Unknown keys are collected, so that one run names them all.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Error, Spanned};
 use std::fmt;
 
 /// A value and its line.
@@ -47,6 +47,9 @@ pub const KEYS: &[&str] = &[
     "watchdog",
     "log",
 ];
+
+/// Those that take a list.
+const LISTS: &[&str] = &["listen", "clients", "subscribers"];
 
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Raw, D::Error> {
@@ -94,10 +97,45 @@ fn list<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Vec<Placed<String>>, A::E
     Ok(map.next_value::<Vec<Spanned<String>>>()?.into_iter().map(Placed::from).collect())
 }
 
-/// Reads the text of a file; an error has the line, if there is one, and says what is wrong.
+/// Reads the text of a file; an error has the line, if there is one, the key and the mend.
 pub fn parse(text: &str) -> Result<Raw, Placed<String>> {
     serde_saphyr::from_str(text).map_err(|error| {
         let line = error.location().map_or(0, |place| place.line());
-        Placed { line, value: error.without_snippet().to_string() }
+        Placed { line, value: explain(&error, key_at(text, line)) }
     })
+}
+
+/// The top-level key whose value holds this line.
+fn key_at(text: &str, line: u64) -> Option<&'static str> {
+    let known = |line: &str| {
+        KEYS.iter().find(|key| line.strip_prefix(**key).is_some_and(|rest| rest.starts_with(':')))
+    };
+    text.lines().take(line as usize).filter_map(known).last().copied()
+}
+
+fn explain(error: &Error, key: Option<&'static str>) -> String {
+    let shape = match key {
+        Some(key) if LISTS.contains(&key) => {
+            format!("{key}: takes a list of texts, one `- \"...\"` a line")
+        }
+        Some(key) => format!("{key}: takes one value, like `{key}: ...`"),
+        None => "no `key: value` pairs; start from config/aaad.yaml".to_owned(),
+    };
+    match (error.without_snippet(), key) {
+        (Error::NullIntoString { .. }, Some(key)) => {
+            format!("{key}: has no value; write one, or remove the key")
+        }
+        (Error::Unexpected { .. } | Error::NullIntoString { .. }, _) => shape,
+        (Error::MultipleDocuments { .. }, _) => {
+            "a second document starts here; keep one".to_owned()
+        }
+        (Error::DuplicateMappingKey { key: Some(key), .. }, _) => {
+            format!("{}: stands twice; remove one", key.escape_debug())
+        }
+        (other, _) => {
+            let said = other.to_string();
+            let said = said.split(" at line ").next().unwrap_or_default();
+            format!("{said}; mend the YAML here or just above")
+        }
+    }
 }

@@ -124,6 +124,8 @@ pub struct Server {
     rng: Rng,
     next_id: u32,
     state: State,
+    /// When the octets in `stream` came.
+    now: Time,
     stream: Stream,
     outputs: VecDeque<ServerOutput>,
 }
@@ -148,6 +150,7 @@ impl Server {
             next_id: rng.next() as u32,
             config,
             rng,
+            now,
             state: State::WaitCer { until: now + EXCHANGE_TIMEOUT },
             stream: Stream::default(),
             outputs: VecDeque::new(),
@@ -158,8 +161,10 @@ impl Server {
     pub fn handle(&mut self, now: Time, input: ServerInput<'_>) {
         match input {
             ServerInput::Octets(octets) => {
-                self.stream.push(octets);
-                self.read(now);
+                self.now = now;
+                if !matches!(self.state, State::Closed) {
+                    self.stream.push(octets);
+                }
             }
             ServerInput::Closed => {
                 if matches!(
@@ -180,7 +185,6 @@ impl Server {
             self.send_cea(&cer, result::SUCCESS);
             self.state =
                 State::Open { watchdog: Watchdog::new(now, self.config.tw, &mut self.rng) };
-            self.read(now);
         }
     }
 
@@ -238,8 +242,10 @@ impl Server {
         matches!(&self.state, State::Open { watchdog } if watchdog.is_suspect())
     }
 
-    /// The next effect.
+    /// The next effect. The next message is read when there is none left of the last one: an owner that answers at once
+    /// sees the same order however the messages arrived.
     pub fn poll_output(&mut self) -> Option<ServerOutput> {
+        while self.outputs.is_empty() && self.read_message() {}
         self.outputs.pop_front()
     }
 
@@ -287,23 +293,30 @@ impl Server {
         self.stream = Stream::default();
     }
 
-    /// Reads what has arrived, up to a CER the owner has to judge.
-    fn read(&mut self, now: Time) {
+    /// Reads one message; `false` if none is there, or the owner has to judge a CER first.
+    fn read_message(&mut self) -> bool {
+        if !matches!(self.state, State::WaitCer { .. } | State::Open { .. } | State::Leaving { .. })
+        {
+            return false;
+        }
         // Taken out, so that a message can be read while the rest of the connection changes.
         let mut stream = std::mem::take(&mut self.stream);
-        while matches!(
-            self.state,
-            State::WaitCer { .. } | State::Open { .. } | State::Leaving { .. }
-        ) {
+        let found =
             match stream.next_message().and_then(|next| next.map(Message::parse).transpose()) {
-                Ok(Some(message)) => self.message(now, &message),
-                Ok(None) => break,
-                Err(_) => self.close("diameter_framing"),
-            }
-        }
+                Ok(Some(message)) => {
+                    self.message(self.now, &message);
+                    true
+                }
+                Ok(None) => false,
+                Err(_) => {
+                    self.close("diameter_framing");
+                    true
+                }
+            };
         if !matches!(self.state, State::Closed) {
             self.stream = stream;
         }
+        found
     }
 
     fn message(&mut self, now: Time, message: &Message<'_>) {
