@@ -50,6 +50,7 @@ impl Folder {
             let folder = out.join(folder);
             std::fs::create_dir_all(&folder).attempt(format!("make {}", folder.display()))?;
         }
+        forget(out)?;
         Ok(Folder { out: out.to_owned(), maard, aaad, _lock: lock })
     }
 
@@ -75,8 +76,27 @@ impl Folder {
 
     /// The control socket of a router; not in `out`, whose path may be too long for a socket's.
     pub fn socket(&self, maar: Maar) -> PathBuf {
-        Path::new(RUN).join(format!("{}.sock", maar.name().to_lowercase()))
+        socket(maar)
     }
+}
+
+/// Removes what an earlier run left: a report that this run may not reach, and sockets of routers that were killed.
+fn forget(out: &Path) -> Result<()> {
+    let results = ["report.json", "core.pcap", "a.pcap", "b.pcap"].map(|name| out.join(name));
+    let sockets = Maar::ALL.map(socket);
+    for file in results.into_iter().chain(sockets) {
+        match std::fs::remove_file(&file) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(e).attempt(format!("remove {}", file.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn socket(maar: Maar) -> PathBuf {
+    Path::new(RUN).join(format!("{}.sock", maar.name().to_lowercase()))
 }
 
 /// Takes the lock or says that another run has it.

@@ -191,3 +191,77 @@ pub fn read(file: &Path) -> Result<Vec<Frame>> {
     frames.sort_by_key(|f| f.at);
     Ok(frames)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Maar;
+    use pcap_file::pcap::{PcapPacket, PcapWriter};
+    use std::time::Duration;
+    use wire::addr::ROUTER_MAC;
+
+    fn ethernet(packet: &[u8]) -> Vec<u8> {
+        [&eth::ipv6_header(ROUTER_MAC, User::A.mac()), packet].concat()
+    }
+
+    fn packet(src: Ipv6Addr, dst: Ipv6Addr, next_header: u8, payload: &[u8]) -> Vec<u8> {
+        let header = eth::ipv6_header(ROUTER_MAC, User::A.mac());
+        ip6::frame(header, src, dst, next_header, 64, payload)[eth::HEADER_LEN..].to_vec()
+    }
+
+    fn probe_packet(seq: u64) -> Vec<u8> {
+        let payload = Probe { seq, sent: 5 }.encode();
+        let ports = probe::PORT.to_be_bytes();
+        let udp = [&ports[..], &ports, &72u16.to_be_bytes(), &[0; 2], &payload].concat();
+        packet(User::A.hoa1(), User::B.hoa1(), UDP, &udp)
+    }
+
+    /// A capture file of these frames, a second apart.
+    fn capture(frames: &[Vec<u8>]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut writer = PcapWriter::new(file.as_file_mut()).unwrap();
+        for (second, frame) in (1..).zip(frames) {
+            let length = u32::try_from(frame.len()).unwrap();
+            let packet = PcapPacket::new(Duration::from_secs(second), length, frame);
+            writer.write_packet(&packet).unwrap();
+        }
+        file
+    }
+
+    #[test]
+    fn a_capture_is_read_into_what_its_frames_are() {
+        let (a3, b2) = (Maar::A3.address(), Maar::B2.address());
+        let binding_error = mh::encode(&Message::BindingError(2), a3, b2, None);
+        let file = capture(&[
+            ethernet(&probe_packet(7)),
+            ethernet(&packet(a3, b2, ip6::IPV6_IN_IPV6, &probe_packet(8))),
+            ethernet(&packet(a3, b2, mh::NEXT_HEADER, &binding_error)),
+            b"\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\x0a\x08\x06arp".to_vec(),
+        ]);
+        let frames = read(file.path()).unwrap();
+        assert_eq!(frames.len(), 3, "ARP is left out");
+        let seq = |f: &Frame| f.probe_from(User::A).map(|p| p.seq);
+        assert_eq!((seq(&frames[0]), frames[0].tunnel), (Some(7), None));
+        assert_eq!((seq(&frames[1]), frames[1].tunnel), (Some(8), Some((a3, b2))));
+        assert_eq!(frames[2].what, What::Signal(Box::new(Message::BindingError(2))));
+        assert_eq!((frames[0].at, frames[0].from), (1_000_000_000, User::A.mac()));
+    }
+
+    #[test]
+    fn frames_cut_anywhere_do_no_harm() {
+        let inner = probe_packet(8);
+        let whole =
+            ethernet(&packet(Maar::A3.address(), Maar::B2.address(), ip6::IPV6_IN_IPV6, &inner));
+        for end in 0..whole.len() {
+            assert_eq!(Frame::parse(0, &whole[..end]), None, "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_capture_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "not a capture, certainly").unwrap();
+        let said = read(file.path()).unwrap_err().to_string();
+        assert!(said.contains(&file.path().display().to_string()), "{said}");
+    }
+}

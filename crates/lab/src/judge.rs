@@ -163,3 +163,121 @@ fn at_rest(analysis: &Analysis) -> Vec<String> {
     wrong.extend(passed.map(|(maar, n)| format!("last 5 s: {n} packets of the session at {maar}")));
     wrong
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analyse::Counts;
+    use crate::report::FirstPacket;
+    use crate::steps::Found;
+    use crate::story::{Iperf, Move, Moved};
+    use crate::stream::{Ping, Stream};
+    use crate::tally::Tally;
+    use std::collections::BTreeMap;
+
+    /// One move of A, as good as can be.
+    fn good() -> Analysis {
+        let tally = Tally { sent: 3000, received: 3000, longest_gap_ms: 1.0, ..Tally::default() };
+        let counts = Counts { captured: tally, sockets: tally };
+        let ping = Ping { sent: 100, received: 100, last: 9_990 * MS };
+        let moves = vec![Move {
+            who: User::A,
+            from: Maar::A1,
+            to: Maar::A2,
+            moved: Moved { began: 0, done: 1 },
+            l2_event: Some(2),
+            first_frame: Some(3),
+        }];
+        let way = |from, to, sender| Link { from, to, tunnelled: true, sender };
+        Analysis {
+            moves,
+            figure1: Found::default(),
+            probes: vec![[counts, counts]],
+            first_packet: vec![FirstPacket { up: Some(3.0), down: Some(4.0) }],
+            phases: Vec::new(),
+            at_rest: BTreeMap::from([
+                (way(Maar::A2, Maar::B1, User::A), 5000),
+                (way(Maar::B1, Maar::A2, User::B), 5000),
+            ]),
+            seen: Maar::ALL
+                .into_iter()
+                .map(|m| (m, if [Maar::A2, Maar::B1].contains(&m) { 10_000 } else { 0 }))
+                .collect(),
+            stream: Stream { bytes: 1_000_037, longest_silence_ms: 30.0, ..Stream::default() },
+            iperf: Iperf { received: 1_000_000, written: 1_000_000, error: None },
+            ping: (ping, vec![ping]),
+            ping_said: (100, 100),
+            ended: 10_000 * MS,
+        }
+    }
+
+    /// The only complaint about a run with one thing wrong.
+    fn complaint(spoil: impl Fn(&mut Analysis)) -> String {
+        let mut analysis = good();
+        spoil(&mut analysis);
+        let wrong = judge(&analysis, &Limits::default());
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        wrong.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn a_good_run_passes() {
+        assert_eq!(judge(&good(), &Limits::default()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn ten_lost_probes_are_allowed_and_eleven_are_not() {
+        let lose = |a: &mut Analysis, n: u64| {
+            for tally in [&mut a.probes[0][1].captured, &mut a.probes[0][1].sockets] {
+                (tally.received, tally.lost) = (3000 - n, n);
+            }
+        };
+        let mut analysis = good();
+        lose(&mut analysis, 10);
+        assert_eq!(judge(&analysis, &Limits::default()), Vec::<String>::new());
+        assert!(complaint(|a| lose(a, 11)).contains("probes of B to A: 11 of 3000 lost"));
+        lose(&mut analysis, 100);
+        assert_eq!(judge(&analysis, &Limits::default().times(10)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn sockets_and_captures_that_differ_are_refused() {
+        let said = complaint(|a| a.probes[0][0].sockets.duplicated = 1);
+        assert!(said.contains("at the sockets"), "{said}");
+    }
+
+    #[test]
+    fn a_first_packet_must_come_and_come_in_time() {
+        assert!(complaint(|a| a.first_packet[0].up = None).contains("none passed"));
+        assert!(complaint(|a| a.first_packet[0].down = Some(20.0)).contains("20.0 ms after"));
+    }
+
+    #[test]
+    fn a_broken_stream_is_told_by_either_witness() {
+        let error = |a: &mut Analysis| a.iperf.error = Some("connection reset".to_owned());
+        assert!(complaint(error).contains("connection reset"));
+        assert!(complaint(|a| a.stream.hole = true).contains("never got all"));
+        assert!(complaint(|a| a.stream.reset = true).contains("was reset"));
+        assert!(complaint(|a| a.stream.longest_silence_ms = 1500.0).contains("1500 ms"));
+        assert!(complaint(|a| a.stream.bytes = 999_999).contains("b.pcap shows 999999"));
+    }
+
+    #[test]
+    fn a_ping_must_be_answered_after_each_move_and_at_the_end() {
+        assert!(complaint(|a| a.ping_said = (101, 100)).contains("a.pcap"));
+        assert!(complaint(|a| a.ping.1[0].received = 0).contains("after A moved"));
+        assert!(complaint(|a| a.ping.0.last = 8_000 * MS).contains("at the end"));
+    }
+
+    #[test]
+    fn at_rest_the_session_takes_the_tunnel_and_nothing_else() {
+        let way = |from, to, tunnelled| Link { from, to, tunnelled, sender: User::A };
+        let native = way(Maar::A2, Maar::B1, false);
+        let said = complaint(|a| drop(a.at_rest.insert(native, 3)));
+        assert!(said.contains("A_MAAR2 to B_MAAR1, not tunnelled"), "{said}");
+        let said = complaint(|a| drop(a.at_rest.remove(&way(Maar::A2, Maar::B1, true))));
+        assert!(said.contains("nothing of A"), "{said}");
+        let said = complaint(|a| drop(a.seen.insert(Maar::A1, 2)));
+        assert!(said.contains("2 packets of the session at A_MAAR1"), "{said}");
+    }
+}

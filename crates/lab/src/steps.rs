@@ -233,3 +233,147 @@ fn out_of_order(times: &[Option<u64>; 8]) -> Vec<String> {
     let sentence = |(first, second)| format!("step {second} comes before step {first}");
     pairs.into_iter().filter(late).map(sentence).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diameter::build;
+    use crate::names::User;
+    use crate::story::Moved;
+    use crate::testing::{frame, probe, signal};
+    use std::net::Ipv6Addr;
+    use wire::mh::{Ddba, Ddbu, Sdba, Sdbu, Status};
+
+    const MS: u64 = 1_000_000;
+
+    fn last() -> Move {
+        Move {
+            who: User::A,
+            from: Maar::A2,
+            to: Maar::A3,
+            moved: Moved { began: 100 * MS, done: 101 * MS },
+            l2_event: None,
+            first_frame: Some(102 * MS + 30_000),
+        }
+    }
+
+    fn diameter(at: u64, request: bool, agent: Ipv6Addr) -> Frame {
+        let octets = build::aa(request, 7, User::A.mn_id(), agent);
+        let mut frame = frame(at, User::A, What::Diameter(diameter::commands(&octets)));
+        let (maar, aaa) = (Maar::A3.management(), AAA);
+        (frame.src, frame.dst) = if request { (maar, aaa) } else { (aaa, maar) };
+        frame
+    }
+
+    fn sdbu(seq: u16) -> Message {
+        Message::Sdbu(Sdbu {
+            seq,
+            lifetime: 23,
+            mn_id: wire::addr::Nai::new(User::A.mn_id()).unwrap(),
+            attach_time: None,
+            groups: Vec::new(),
+            cursor: None,
+        })
+    }
+
+    fn sdba() -> Message {
+        Message::Sdba(Sdba {
+            status: Status::ACCEPTED,
+            seq: 1,
+            lifetime: 23,
+            mn_id: None,
+            attach_time: None,
+            groups: Vec::new(),
+        })
+    }
+
+    fn ddbu(hoa: Ipv6Addr) -> Message {
+        let serving = Maar::A3.address();
+        Message::Ddbu(Ddbu {
+            seq: 1,
+            lifetime: 150,
+            attach_time: None,
+            hoa,
+            serving,
+            cns: Vec::new(),
+        })
+    }
+
+    fn ddba(hoa: Ipv6Addr) -> Message {
+        Message::Ddba(Ddba {
+            status: Status::ACCEPTED,
+            seq: 1,
+            lifetime: 150,
+            attach_time: None,
+            hoa: Some(hoa),
+            cns: Vec::new(),
+        })
+    }
+
+    /// The handover as it should be: A's capture and the core's.
+    fn good() -> (Vec<Frame>, Vec<Frame>) {
+        let user = vec![
+            probe(99 * MS, User::A, 1),
+            probe(102 * MS, User::A, 2),
+            Frame { from: wire::addr::ROUTER_MAC, ..frame(105 * MS, User::A, What::RouterAdvert) },
+        ];
+        let hoa = User::A.hoa1();
+        let core = vec![
+            diameter(103 * MS, true, Maar::A3.address()),
+            diameter(104 * MS, false, Maar::A2.address()),
+            signal(105 * MS, Maar::A3, Maar::A2, sdbu(1)),
+            signal(106 * MS, Maar::A2, Maar::A3, sdba()),
+            signal(107 * MS, Maar::A3, Maar::B2, ddbu(hoa)),
+            signal(107 * MS, Maar::A3, Maar::A1, ddbu(hoa)),
+            signal(108 * MS, Maar::A1, Maar::A3, ddba(hoa)),
+            signal(108 * MS, Maar::B2, Maar::A3, ddba(hoa)),
+        ];
+        (user, core)
+    }
+
+    fn found(user: &[Frame], core: &[Frame], via: &str) -> Found {
+        read(&Witness { user, core, ended: 500 * MS }, &last(), Maar::B2, via)
+    }
+
+    #[test]
+    fn the_eight_steps_are_found_with_their_times() {
+        let (user, core) = good();
+        let found = found(&user, &core, "frame");
+        assert_eq!(found.wrong, Vec::<String>::new());
+        let times: Vec<i64> = found.steps.iter().map(|s| s.t_us).collect();
+        assert_eq!(times, [0, 1000, 2000, 3000, 3000, 4000, 5000, 6000]);
+        assert_eq!((found.steps[4].from, found.steps[4].to), ("A_MAAR3", "A_MAAR2"));
+        assert_eq!(found.steps[0].via.as_deref(), Some("frame"));
+        assert_eq!(found.steps[1].via, None);
+    }
+
+    #[test]
+    fn via_rs_begins_with_the_solicitation() {
+        let (mut user, core) = good();
+        user.insert(2, frame(102 * MS + 500_000, User::A, What::RouterSolicit));
+        assert_eq!(found(&user, &core, "rs").steps[1].t_us, 500);
+    }
+
+    #[test]
+    fn a_missing_a_doubled_and_a_strange_message_are_each_named() {
+        let (user, core) = good();
+        let (mut missing, mut doubled, mut strange) = (core.clone(), core.clone(), core);
+        missing.pop();
+        doubled.push(signal(300 * MS, Maar::A3, Maar::A2, sdbu(2)));
+        strange.push(signal(300 * MS, Maar::A3, Maar::B1, ddbu(User::A.hoa1())));
+        for (core, word) in [(missing, "missing"), (doubled, "2 sDBU"), (strange, "B_MAAR1")] {
+            let wrong = found(&user, &core, "frame").wrong;
+            assert!(wrong.len() == 1 && wrong[0].contains(word), "{word}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_names_another_maar_is_wrong_and_so_is_the_wrong_order() {
+        let (user, mut core) = good();
+        core[1] = diameter(104 * MS, false, Maar::A1.address());
+        assert!(found(&user, &core, "frame").wrong[0].contains("not A_MAAR2"));
+        let (user, mut core) = good();
+        core[4].at = 105 * MS + 1;
+        assert_eq!(found(&user, &core, "frame").wrong, ["step 7 comes before step 6"]);
+    }
+}

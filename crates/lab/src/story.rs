@@ -13,7 +13,8 @@ use crate::names::{Maar, User};
 use crate::probe::{Counted, Probes};
 use crate::process::Process;
 use crate::progress::Progress;
-use crate::switch::{Moved, Switch};
+pub use crate::switch::Moved;
+use crate::switch::Switch;
 use crate::topology::{CORE, Topology, access_bridge};
 use nix::sys::signal::Signal;
 use std::path::PathBuf;
@@ -125,9 +126,9 @@ pub fn play(
     let core = folder.file("core.pcap");
     let capture =
         Capture::start(&topology.net, CORE, &core, &folder.log("tcpdump-core"), &Taste::default())?;
-    let switch = Switch::start(&topology.net)?;
     let a = Host::start(&topology.net, User::A)?;
     let b = Host::start(&topology.net, User::B)?;
+    let switch = Switch::start(&topology.net)?;
     let mut stage =
         Stage { folder, interrupt, progress, topology, switch, captures: vec![capture], a, b };
     let users = stage.capture_users()?;

@@ -51,3 +51,16 @@ pub(crate) fn on_core(frame: Frame, from: Maar, to: Maar, tunnelled: bool) -> Fr
         ..frame
     }
 }
+
+/// A Mobility Header from one router to another.
+pub(crate) fn signal(at: u64, from: Maar, to: Maar, message: wire::mh::Message) -> Frame {
+    Frame {
+        at,
+        from: from.core_mac(),
+        to: to.core_mac(),
+        tunnel: None,
+        src: from.address(),
+        dst: to.address(),
+        what: What::Signal(Box::new(message)),
+    }
+}

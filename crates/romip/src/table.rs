@@ -14,7 +14,9 @@ fn columns(what: Table) -> &'static [&'static str] {
         }
         Table::Bindings => &["list", "hoa", "coa", "maar", "state", "source", "expires_s", "mn_id"],
         Table::Counters => &["name", "value"],
-        Table::Handovers => &["mn_id", "attachment", "previous", "status", "steps"],
+        Table::Handovers => {
+            &["mn_id", "attachment", "via", "previous", "status", "done", "started_us", "steps"]
+        }
     }
 }
 
