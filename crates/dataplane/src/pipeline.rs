@@ -51,20 +51,16 @@ impl<B: PacketBuf> Pipeline<B> {
         let words = look_up_all(table, &packets);
         let router = Router { fib, table, port, info };
         let sampled = samples.choose(burst.len());
-        for (i, (mut buf, packet)) in burst.drain(..).zip(packets).enumerate() {
-            let way = packet.and_then(|packet| {
-                if i == sampled {
-                    samples.look(&router, &packet, words[i], punts, counts);
+        for (i, (mut buf, packet)) in burst.drain(..).zip(&packets).enumerate() {
+            let sent = packet.as_ref().map_err(|fate| *fate).and_then(|packet| {
+                if matches!(packet.kind, Kind::Tunnelled(_)) {
+                    counts.info(Info::Decapsulated);
                 }
-                router.decide(&packet, words[i])
+                if i == sampled {
+                    samples.look(&router, packet, words[i], punts, counts);
+                }
+                forward(router.decide(packet, words[i])?, packet, &mut buf)
             });
-            let sent = match (way, &packet) {
-                (Ok(way), Ok(packet)) => forward(way, packet, &mut buf),
-                (Err(fate), _) | (_, &Err(fate)) => Err(fate),
-            };
-            if let Ok(Packet { kind: Kind::Tunnelled(_), .. }) = packet {
-                counts.info(Info::Decapsulated);
-            }
             match sent {
                 Ok((out, count)) => {
                     counts.count(count);
@@ -72,7 +68,7 @@ impl<B: PacketBuf> Pipeline<B> {
                 }
                 Err(Fate::Drop(why)) => counts.drop(why),
                 Err(Fate::Punt(why)) => {
-                    if let Ok(packet) = &packet {
+                    if let Ok(packet) = packet {
                         strip_tunnel(packet, &mut buf);
                     }
                     match punts.frame(port, why, buf) {

@@ -1,87 +1,112 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The binding table under threads: readers never see a value that was never bound to their key, and always see
 //! one that stays.
+//!
+//! Shards of one bucket, with more keys than slots, so that every insert takes a slot another key just left: the test
+//! fails within a second when slots are reused without waiting for the readers.
 
-use dataplane::table::{KEYS, Parts, Reader, ShardWriter, Table};
+use dataplane::table::{Parts, Reader, ShardWriter, Table};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
-/// Keys that come and go; few, so that slots are reused all the time.
-const MOVING: u64 = 48;
-/// Keys that stay, with values that change.
-const STAYING: u64 = 16;
+/// Shards, each with its writer.
+const SHARDS: usize = 2;
+/// Keys of a shard that come and go.
+const MOVING: usize = 5;
+/// How long the threads run: a fault shows after a quarter of it.
+const RUN: Duration = Duration::from_secs(1);
 
 /// A word that says which key it belongs to.
 fn word(key: u64, n: u64) -> u64 {
-    key << 32 | n << 1 | 1
+    key << 32 | n & 0x7fff_ffff | 1
 }
 
-fn read(reader: &mut Reader, done: &AtomicBool) -> u64 {
-    let keys: Vec<u64> = (1..=KEYS as u64).collect();
-    assert_eq!(keys.len() as u64, MOVING + STAYING);
-    let (mut words, mut hits) = ([0; KEYS], 0);
-    while !done.load(Ordering::Relaxed) {
-        for _ in 0..20 {
-            reader.lookup_burst(&keys, &mut words);
-            for (key, word) in keys.iter().zip(words) {
-                assert!(word == 0 || word >> 32 == *key, "{word:x} was never bound to {key:x}");
-                assert!(word != 0 || *key <= MOVING, "{key:x} is bound all the time");
-                hits += u64::from(word != 0);
+/// The keys of each shard; the last one stays.
+fn keys(table: &Table) -> Vec<Vec<u64>> {
+    let of = |shard| (1..).filter(move |k| table.shard_of(*k) == shard).take(MOVING + 1).collect();
+    (0..SHARDS).map(of).collect()
+}
+
+/// Set at the end, or when a thread panics.
+#[derive(Default)]
+struct Run(AtomicBool);
+
+impl Run {
+    fn over(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+struct Failing<'a>(&'a Run);
+
+impl Drop for Failing<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_or(thread::panicking(), Ordering::Relaxed);
+    }
+}
+
+fn read(reader: &mut Reader, keys: &[Vec<u64>], run: &Run) -> u64 {
+    let _guard = Failing(run);
+    let all = keys.concat();
+    let (mut words, mut hits) = (vec![0; all.len()], 0);
+    let start = Instant::now();
+    while start.elapsed() < RUN && !run.over() {
+        for _ in 0..16 {
+            reader.lookup_burst(&all, &mut words);
+            for (key, word) in all.iter().zip(&words) {
+                assert!(*word == 0 || word >> 32 == *key, "{word:x} was never bound to {key:x}");
+                hits += u64::from(*word != 0);
             }
+        }
+        for keys in keys {
+            assert_ne!(reader.lookup(keys[MOVING]), 0, "a key that stays was missed");
         }
         reader.end_turn();
     }
+    run.0.store(true, Ordering::Relaxed);
     hits
 }
 
-/// Binds and unbinds keys of this shard until `inserts` were taken; ends its own turns too, as a worker does. Slots are
-/// few, so this goes on only because the other workers end turns.
-fn write(writer: &mut ShardWriter, reader: &mut Reader, own: &[u64], inserts: u64) {
-    let (mut n, mut inserted) = (0u64, 0);
-    while inserted < inserts {
+/// Binds and unbinds keys of this shard, which goes on only because all workers end turns. How many inserts were taken.
+fn write(writer: &mut ShardWriter, reader: &mut Reader, keys: &[u64], run: &Run) -> u64 {
+    let _guard = Failing(run);
+    let (mut n, mut inserted) = (0, 0);
+    while !run.over() {
         n += 1;
-        let key = own[(n.wrapping_mul(0x9e37_79b9) >> 3) as usize % own.len()];
+        let (comes, goes) = (keys[n as usize % MOVING], keys[(n as usize + 2) % MOVING]);
+        writer.insert(keys[MOVING], word(keys[MOVING], n)).expect("it has its place");
         writer.reclaim();
-        if key > MOVING || n % 3 != 0 {
-            inserted += u64::from(writer.insert(key, word(key, n)).is_ok());
-        } else if writer.may_remove() {
-            writer.remove(key);
+        match writer.insert(comes, word(comes, n)) {
+            Ok(()) => inserted += 1,
+            Err(_) => thread::yield_now(),
+        }
+        if writer.may_remove() {
+            writer.remove(goes);
         }
         reader.end_turn();
     }
+    inserted
 }
 
 #[test]
 fn readers_never_see_a_value_that_was_never_bound_to_their_key() {
-    let (shards, inserts) = (2, 50_000);
-    // Just room enough: removed slots must be taken again.
-    let Parts { table, mut writers, mut readers } = Table::new(80, shards, shards + 2);
-    let own = |shard| (1..=MOVING + STAYING).filter(|k| table.shard_of(*k) == shard).collect();
-    let own: Vec<Vec<u64>> = (0..shards).map(own).collect();
-    for (writer, own) in writers.iter_mut().zip(&own) {
-        for key in own.iter().filter(|key| **key > MOVING) {
-            writer.insert(*key, word(*key, 0)).expect("room at the start");
-        }
+    let Parts { table, mut writers, mut readers } = Table::new(2 * SHARDS, SHARDS, SHARDS + 1);
+    let keys = keys(&table);
+    for (writer, keys) in writers.iter_mut().zip(&keys) {
+        writer.insert(keys[MOVING], word(keys[MOVING], 0)).expect("room at the start");
     }
-    let done = AtomicBool::new(false);
-    let lookers = readers.split_off(shards);
+    let run = Run::default();
+    let mut looker = readers.pop().expect("one more reader than shards");
     thread::scope(|scope| {
-        let looking: Vec<_> = lookers
-            .into_iter()
-            .map(|mut reader| {
-                let done = &done;
-                scope.spawn(move || read(&mut reader, done))
-            })
-            .collect();
-        let writing: Vec<_> = writers
-            .iter_mut()
-            .zip(&mut readers)
-            .zip(&own)
-            .map(|((writer, reader), own)| scope.spawn(move || write(writer, reader, own, inserts)))
-            .collect();
-        writing.into_iter().for_each(|w| w.join().expect("a writer"));
-        done.store(true, Ordering::Relaxed);
-        let hits: Vec<u64> = looking.into_iter().map(|l| l.join().expect("a reader")).collect();
-        assert!(hits.iter().all(|n| *n > 0), "readers saw nothing: {hits:?}");
+        let (run, keys) = (&run, &keys);
+        let mut writing = Vec::new();
+        for ((writer, reader), keys) in writers.iter_mut().zip(&mut readers).zip(keys) {
+            writing.push(scope.spawn(move || write(writer, reader, keys, run)));
+        }
+        assert!(read(&mut looker, keys, run) > 0, "the reader saw nothing");
+        for writer in writing {
+            assert!(writer.join().expect("a writer") > 4, "slots are not taken again");
+        }
     });
 }
