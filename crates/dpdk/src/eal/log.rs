@@ -11,6 +11,9 @@ use dpdk_sys as sys;
 /// Lines kept; a failed probe writes fewer than ten.
 const KEPT: usize = 8;
 
+/// Parts of what net_tap calls errors on a kernel without the multiq qdisc, where it goes on without rte_flow.
+const HARMLESS: &[&str] = &["qdisc", "Disabling rte flow support"];
+
 static RECENT: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 
 /// Sends DPDK's messages here, for the life of the process: DPDK may log from its own threads at any time.
@@ -59,7 +62,9 @@ fn take(level: i32, line: &str) {
     if line.is_empty() {
         return;
     }
-    log::log!(target: "dpdk", severity(level), "{line}");
+    let harmless = HARMLESS.iter().any(|part| line.contains(part));
+    let level = if harmless { log::Level::Debug } else { severity(level) };
+    log::log!(target: "dpdk", level, "{line}");
     let mut recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
     if recent.len() == KEPT {
         recent.pop_front();
