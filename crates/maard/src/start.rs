@@ -146,12 +146,15 @@ fn data_room(config: &Config) -> u16 {
     (largest + FRAME_OVERHEAD).next_multiple_of(64).max(DATA_ROOM)
 }
 
+/// Receive and transmit queues: of a port by worker, of a worker by port.
+type QueuePair = (Vec<RxQueue>, Vec<TxQueue>);
+
 /// One receive and one transmit queue of every port for each worker.
 fn start_ports(
     ports: &mut [Port],
     config: &Config,
     pool: &Mempool,
-) -> Result<Vec<(Vec<RxQueue>, Vec<TxQueue>)>, Refused> {
+) -> Result<Vec<QueuePair>, Refused> {
     // cores.workers has 32 items at most.
     let queues = config.cores.workers.len() as u16;
     let started = ports.iter_mut().zip(&config.ports).map(|(port, wanted)| {
@@ -176,12 +179,12 @@ type Unsent = Vec<Arc<[std::sync::atomic::AtomicU64]>>;
 /// Deals the queues out: queue n of every port to worker n.
 fn poll_loops(
     workers: Vec<Worker<Mbuf>>,
-    queues: Vec<(Vec<RxQueue>, Vec<TxQueue>)>,
+    queues: Vec<QueuePair>,
     from_slowpath: rtrb::Consumer<crate::worker::Outgoing>,
     config: &Config,
     halt: &Arc<AtomicBool>,
 ) -> (Vec<PollLoop>, Unsent) {
-    let mut hands: Vec<(Vec<RxQueue>, Vec<TxQueue>)> = Vec::new();
+    let mut hands: Vec<QueuePair> = Vec::new();
     hands.resize_with(workers.len(), Default::default);
     for (receive, transmit) in queues {
         for ((hand, rx), tx) in hands.iter_mut().zip(receive).zip(transmit) {
