@@ -51,51 +51,74 @@ pub(crate) struct Handovers {
 impl Handovers {
     /// Takes note of a step or an end; other events are not for this record.
     pub(crate) fn note(&mut self, now: Now, event: &Event, fx: &mut Effects) {
-        let attachment = match event {
-            Event::Step { mn_id, attachment, step, via, with } => {
-                let record = self.record(now, mn_id, *attachment);
-                if record.via.is_empty() {
-                    record.via = via;
+        match event {
+            Event::Step { mn_id, attachment, step: 1, via, .. } => {
+                self.begin(now, mn_id, *attachment, via);
+                self.step(now, *attachment, 1, None);
+            }
+            Event::Step { attachment, step, with, .. } => {
+                self.step(now, *attachment, *step, *with);
+                if self.open.get(attachment).is_some_and(Record::is_complete) {
+                    self.close(*attachment, fx);
                 }
-                if record.steps.len() < MAX_STEPS {
-                    let at = now.mono - record.begun.mono;
-                    record.steps.push(Step { n: *step, at, with: *with });
-                }
-                *attachment
             }
             Event::HandoverDone { mn_id, attachment, previous, status } => {
-                let record = self.record(now, mn_id, *attachment);
-                record.previous = Some(*previous);
-                record.status = *status;
-                record.done = true;
-                self.waiting.insert((now.mono + LINGER, *attachment));
-                *attachment
+                self.done(now, mn_id, *attachment, *previous, *status, fx);
             }
-            Event::Count(_) => return,
-        };
-        if self.open.get(&attachment).is_some_and(|record| record.done && record.answered()) {
-            self.close(attachment, fx);
+            Event::Count(_) => {}
         }
     }
 
-    fn record(&mut self, now: Now, mn_id: &Nai, attachment: u64) -> &mut Record {
-        // A late dDBA belongs to a record that is closed already.
-        if let Some(place) = self.over.iter().rposition(|record| record.attachment == attachment) {
-            return &mut self.over[place];
-        }
-        if self.open.len() == KEPT && !self.open.contains_key(&attachment) {
+    fn begin(&mut self, now: Now, mn_id: &Nai, attachment: u64, via: &'static str) {
+        if self.open.len() == KEPT {
             self.open.pop_first();
         }
-        self.open.entry(attachment).or_insert_with(|| Record {
+        let record = Record {
             mn_id: mn_id.clone(),
             attachment,
-            via: "",
+            via,
             previous: None,
             status: None,
             done: false,
             begun: now,
             steps: Vec::new(),
-        })
+        };
+        self.open.insert(attachment, record);
+    }
+
+    /// A late dDBA still belongs to its record, which may be closed.
+    fn step(&mut self, now: Now, attachment: u64, n: u8, with: Option<Ipv6Addr>) {
+        let over = self.over.iter_mut().rfind(|record| record.attachment == attachment);
+        let Some(record) = self.open.get_mut(&attachment).or(over) else { return };
+        if record.steps.len() < MAX_STEPS {
+            record.steps.push(Step { n, at: now.mono - record.begun.mono, with });
+        }
+    }
+
+    /// The exchange with the previous MAAR ended; without one this is a first attachment and no handover.
+    fn done(
+        &mut self,
+        now: Now,
+        mn_id: &Nai,
+        attachment: u64,
+        previous: Ipv6Addr,
+        status: Option<u8>,
+        fx: &mut Effects,
+    ) {
+        let Some(record) = self.open.get_mut(&attachment) else { return };
+        // The AAA may have given the MN another name since step 1.
+        record.mn_id = mn_id.clone();
+        if previous.is_unspecified() {
+            fx.info(record.line());
+            self.open.remove(&attachment);
+            return;
+        }
+        (record.previous, record.status, record.done) = (Some(previous), status, true);
+        if record.is_complete() {
+            self.close(attachment, fx);
+        } else {
+            self.waiting.insert((now.mono + LINGER, attachment));
+        }
     }
 
     /// When [`Handovers::tick`] has something to log.
@@ -130,25 +153,24 @@ impl Handovers {
 }
 
 impl Record {
-    /// As many dDBAs came as dDBUs went out.
-    fn answered(&self) -> bool {
+    /// Done, and as many dDBAs came as dDBUs went out.
+    fn is_complete(&self) -> bool {
         let of = |n| self.steps.iter().filter(|step| step.n == n).count();
-        of(7) > 0 && of(8) >= of(7)
+        self.done && of(7) > 0 && of(8) >= of(7)
     }
 
     fn line(&self) -> String {
-        let mut line = format!(
-            "handover of {} (attachment {}, {}) from {}: status {}",
-            escaped(self.mn_id.as_str()),
-            self.attachment,
-            self.via,
-            self.previous.unwrap_or(Ipv6Addr::UNSPECIFIED),
-            self.status.map_or("none".to_owned(), |status| status.to_string()),
-        );
+        let who = escaped(self.mn_id.as_str());
+        let mut line = match (self.previous, self.status) {
+            (None, _) => format!("attachment of {who}"),
+            (Some(maar), Some(status)) => format!("handover of {who} from {maar}: status {status}"),
+            (Some(maar), None) => format!("handover of {who} from {maar}: no answer"),
+        };
+        // Writing to a String cannot fail.
+        let _ = write!(line, " (number {}, seen by {})", self.attachment, self.via);
         for step in &self.steps {
             let name = name(step.n);
             let ms = step.at.as_micros() as f64 / 1000.0;
-            // Writing to a String cannot fail.
             let _ = write!(line, ", {} {name} {ms:.3} ms", step.n);
         }
         line

@@ -12,7 +12,7 @@ use wire::addr::{Mac, Nai, Prefix64};
 use wire::mh::{Message, MhView};
 use wire::nd::RouterSolicit;
 
-const ALL: [Name; 5] = ["a1", "a2", "a3", "b1", "b2"];
+pub const ALL: [Name; 5] = ["a1", "a2", "a3", "b1", "b2"];
 
 fn table(net: &mut Net, name: Name, what: Table) -> Vec<Value> {
     let node = net.index(name);
@@ -29,7 +29,7 @@ fn hoa(net: &mut Net, name: Name, mac: Mac) -> Ipv6Addr {
     ip(row["hoa"].as_str().expect("an address"))
 }
 
-fn attach(net: &mut Net, name: Name, mac: Mac) -> Ipv6Addr {
+pub fn attach(net: &mut Net, name: Name, mac: Mac) -> Ipv6Addr {
     let node = net.index(name);
     let order = Request::Attach { mac: mac.to_string(), port: None, mn_id: None };
     assert!(matches!(net.ask(node, order), Response::Ok(_)));
@@ -76,7 +76,7 @@ fn verdict(net: &Net, name: Name, of: Ipv6Addr) -> Option<Verdict> {
 }
 
 /// Whether `name` tunnels packets for `of` to `to`.
-fn tunnels(net: &Net, name: Name, of: Ipv6Addr, to: Name) -> bool {
+pub fn tunnels(net: &Net, name: Name, of: Ipv6Addr, to: Name) -> bool {
     let node = &net.nodes[net.index(name)];
     match verdict(net, name, of) {
         Some(Verdict::Tunnel { peer, .. }) => node.fib.peer_at(address(to)) == Some(peer),

@@ -12,3 +12,4 @@ mod icmp;
 mod net;
 mod noise;
 mod orders;
+mod traffic;

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Routers with a fake worker table each, a core link that joins them, an AAA, and virtual time.
+//! Routers with real workers, a core link that joins them, an AAA, and virtual time. Beside its workers each node keeps
+//! a plain copy of what they were told, to be looked at.
 
 use crate::aaa::Aaa;
 use crate::frames::ip;
+use arrayvec::ArrayVec;
 use dataplane::fib::{Fib, PortInfo, Role};
+use dataplane::punt::Punt;
 use dataplane::punt::PuntReason;
 use dataplane::table::Table;
 use dataplane::update::Update;
 use dataplane::verdict::Verdict;
+use dataplane::worker::{Sizes, Transmit, Worker, WorkerEnds, workers};
 use dataplane::{PortId, WorkerId};
 use diameter::nasreq::Identity;
 use diameter::peer::ClientInput;
@@ -19,6 +23,7 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 use wire::addr::Mac;
+use wire::buf::{PacketBuf, VecBuf};
 use wire::mh::Key;
 use wire::time::{Instant, Now};
 
@@ -104,6 +109,10 @@ pub struct Node {
     /// What the workers' table holds.
     pub table: BTreeMap<u64, Verdict>,
     shards: Table,
+    workers: Vec<Worker<VecBuf>>,
+    ends: Vec<WorkerEnds<VecBuf>>,
+    /// The worker whose queue the next frame comes by.
+    next: usize,
     pub fib: Arc<Fib>,
     pub fibs: usize,
     /// Frames sent: time, port, octets.
@@ -112,6 +121,15 @@ pub struct Node {
     pub answers: BTreeMap<u64, Response>,
     pub forgets: usize,
     pub stopped: bool,
+}
+
+/// Frames a worker sends.
+struct Sent(Vec<(PortId, Vec<u8>)>);
+
+impl Transmit<VecBuf> for Sent {
+    fn transmit(&mut self, port: PortId, buf: VecBuf) {
+        self.0.push((port, buf.data().to_vec()));
+    }
 }
 
 enum Event {
@@ -159,12 +177,16 @@ impl Net {
         let now = SECOND;
         let node = |(config, &name): (Config, &Name)| {
             let fib = config.first_fib();
-            let shards = Table::new(1024, WORKERS, WORKERS).table;
+            let sizes = Sizes { bindings: 4096, updates: 1024, punts: 1024 };
+            let (workers, ends, shards) = workers(WORKERS, sizes, fib.clone());
             Node {
                 name,
                 router: Router::new(config, shards.clone(), at(now)),
                 table: BTreeMap::new(),
                 shards,
+                workers,
+                ends,
+                next: 0,
                 fib,
                 fibs: 0,
                 sent: Vec::new(),
@@ -196,10 +218,44 @@ impl Net {
     pub fn handle(&mut self, node: usize, input: Input<'_>) {
         self.nodes[node].router.handle(at(self.now), input);
         self.drain(node);
+        for worker in &mut self.nodes[node].workers {
+            worker.housekeeping();
+        }
     }
 
     pub fn frame(&mut self, node: usize, port: PortId, reason: PuntReason, frame: &[u8]) {
         self.handle(node, Input::Frame { port, reason, frame });
+    }
+
+    /// A frame arrives at a port: a worker takes it, and its router what the worker punts.
+    pub fn receive(&mut self, node: usize, port: PortId, frame: &[u8]) {
+        let at = &mut self.nodes[node];
+        at.next = (at.next + 1) % WORKERS;
+        let mut burst = ArrayVec::new();
+        burst.push(VecBuf::new(frame));
+        let mut sent = Sent(Vec::new());
+        at.workers[at.next].burst(port, &mut burst, &mut sent);
+        for (port, frame) in sent.0 {
+            self.transmit(node, port, frame);
+        }
+        self.punts(node);
+    }
+
+    /// Workers have a turn, and the router hears what they say.
+    fn punts(&mut self, node: usize) {
+        let mut heard = Vec::new();
+        let Node { workers, ends, .. } = &mut self.nodes[node];
+        for (worker, ends) in workers.iter_mut().zip(ends) {
+            worker.housekeeping();
+            heard.extend(std::iter::from_fn(|| ends.punts.pop().ok()));
+        }
+        for punt in heard {
+            match punt {
+                Punt::Frame { port, reason, buf } => self.frame(node, port, reason, buf.data()),
+                Punt::Session { hoa, cn } => self.handle(node, Input::Session { hoa, cn }),
+                Punt::OldFib(_) => {}
+            }
+        }
     }
 
     /// As [`Net::frame`], ND on the access port of the only router.
@@ -243,10 +299,7 @@ impl Net {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Frame { node, frame } => {
-                let reason = punt_reason(&frame);
-                self.frame(node, CORE, reason, &frame);
-            }
+            Event::Frame { node, frame } => self.receive(node, CORE, &frame),
             Event::Connected { node } if self.aaa_listens => {
                 self.aaa.connected(node);
                 self.handle(node, Input::Aaa(ClientInput::Connected));
@@ -304,6 +357,10 @@ impl Net {
 
 impl Node {
     fn update(&mut self, worker: WorkerId, update: Update) {
+        let ring = &mut self.ends[usize::from(worker)].updates;
+        if ring.push(update.clone()).is_err() {
+            panic!("1,024 updates at once");
+        }
         match update {
             Update::Bind { key, verdict } => {
                 assert_eq!(
@@ -341,15 +398,6 @@ impl Node {
         self.sent = kept;
         let taken: Vec<(u64, PortId, Vec<u8>)> = taken;
         taken.into_iter().map(|(_, _, frame)| frame).collect()
-    }
-}
-
-/// Why a worker would punt a frame of the core link to its router.
-fn punt_reason(frame: &[u8]) -> PuntReason {
-    match (frame[20], frame[54]) {
-        (135, _) => PuntReason::MobilityHeader,
-        (0, _) | (58, 130..=137 | 143) => PuntReason::NeighborDiscovery,
-        _ => PuntReason::OwnIcmp,
     }
 }
 
