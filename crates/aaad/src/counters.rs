@@ -5,7 +5,7 @@ use diameter::peer::Time;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Counters since the start.
+/// Counters since the start; each displays behind a semicolon.
 #[derive(Debug, Default)]
 pub struct Counters(BTreeMap<&'static str, u64>);
 
@@ -18,8 +18,8 @@ impl Counters {
 
 impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, (name, value)) in self.0.iter().enumerate() {
-            write!(f, "{}{name} {value}", if at == 0 { "" } else { ", " })?;
+        for (name, value) in &self.0 {
+            write!(f, "; {name} {value}")?;
         }
         Ok(())
     }

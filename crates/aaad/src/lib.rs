@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The AAA server: a Diameter server that knows at which MAAR each MN is.
 //!
-//! Reading order: [`server`] (the loop: sockets, signals, deadlines), [`authority`] (what a request is answered),
+//! Reading order: [`server`] (the loop: sockets, deadlines; who may connect), [`authority`] (what a request is answered),
 //! [`table`] (where each MN is), [`config`].
 
 pub mod authority;
 pub mod config;
 mod connection;
 mod counters;
+pub mod listen;
 pub mod server;
 pub mod table;
 mod text;

@@ -6,14 +6,15 @@
 //! Authorize, Stop  -> answer(), answer_stop() or reject()
 //! ```
 
-use super::inspect::{self, Request};
-use super::rng::Rng;
-use super::watchdog::{Bark, Watchdog};
-use super::{EXCHANGE_TIMEOUT, Time};
-use crate::base::{self, Capabilities, DisconnectCause};
+mod messages;
+
+use crate::base::{self, DisconnectCause};
 use crate::dictionary::result;
-use crate::message::{FLAG_ERROR, Header, Message, command};
+use crate::message::Header;
 use crate::nasreq::{self, AaAnswer, AaRequest, Origin, Sender, StRequest};
+use crate::peer::rng::Rng;
+use crate::peer::watchdog::{Bark, Watchdog};
+use crate::peer::{EXCHANGE_TIMEOUT, Time};
 use crate::refuse::{self, Echo, Refusal};
 use crate::stream::Stream;
 use std::collections::VecDeque;
@@ -291,120 +292,6 @@ impl Server {
         }
         self.state = State::Closed;
         self.stream = Stream::default();
-    }
-
-    /// Reads one message; `false` if none is there, or the owner has to judge a CER first.
-    fn read_message(&mut self) -> bool {
-        if !matches!(self.state, State::WaitCer { .. } | State::Open { .. } | State::Leaving { .. })
-        {
-            return false;
-        }
-        // Taken out, so that a message can be read while the rest of the connection changes.
-        let mut stream = std::mem::take(&mut self.stream);
-        let found =
-            match stream.next_message().and_then(|next| next.map(Message::parse).transpose()) {
-                Ok(Some(message)) => {
-                    self.message(self.now, &message);
-                    true
-                }
-                Ok(None) => false,
-                Err(_) => {
-                    self.close("diameter_framing");
-                    true
-                }
-            };
-        if !matches!(self.state, State::Closed) {
-            self.stream = stream;
-        }
-        found
-    }
-
-    fn message(&mut self, now: Time, message: &Message<'_>) {
-        let header = message.header;
-        match &mut self.state {
-            State::WaitCer { .. } => {
-                if header.is_request() && header.command == command::CAPABILITIES_EXCHANGE {
-                    self.cer(message);
-                } else {
-                    self.close("diameter_no_cer");
-                }
-            }
-            State::Open { watchdog } => {
-                let dwa = !header.is_request() && header.command == command::DEVICE_WATCHDOG;
-                watchdog.heard(now, dwa, &mut self.rng);
-                if header.is_request() {
-                    self.request(now, message);
-                } else if !dwa {
-                    self.count("diameter_unexpected_answer");
-                }
-            }
-            State::Leaving { .. } => {
-                if !header.is_request() && header.command == command::DISCONNECT_PEER {
-                    self.end();
-                }
-            }
-            State::Claimed { .. } | State::Closed => {}
-        }
-    }
-
-    fn cer(&mut self, message: &Message<'_>) {
-        let header = message.header;
-        let (code, fault) = match Capabilities::decode(message) {
-            Err(fault) => (fault.code, Some(fault)),
-            Ok(_) if header.flags & FLAG_ERROR != 0 => (result::INVALID_HDR_BITS, None),
-            Ok(peer) if !peer.common_application => (result::NO_COMMON_APPLICATION, None),
-            Ok(peer) if !peer.plain => (result::NO_COMMON_SECURITY, None),
-            Ok(peer) => {
-                self.state = State::Claimed { cer: header };
-                let (host, realm) = (peer.identity.host, peer.identity.realm);
-                return self.outputs.push_back(ServerOutput::Claim {
-                    host,
-                    realm,
-                    state_id: peer.state_id,
-                });
-            }
-        };
-        self.send(base::cea(
-            &self.config.origin,
-            self.config.host_ip,
-            &header,
-            code,
-            fault.as_ref(),
-        ));
-        self.close("diameter_cer_refused");
-    }
-
-    fn request(&mut self, now: Time, message: &Message<'_>) {
-        let header = message.header;
-        let ticket = |session_id: &str, user_name: &str| Ticket {
-            header,
-            session_id: session_id.to_owned(),
-            user_name: user_name.to_owned(),
-            proxy_info: refuse::proxy_info(message),
-        };
-        match inspect::request(&self.config.origin.identity, message) {
-            Ok(Request::Base) => {
-                self.send(base::base_answer(&self.config.origin, &header));
-                if header.command == command::DISCONNECT_PEER {
-                    self.outputs.push_back(ServerOutput::Down);
-                    self.state = State::Leaving { until: now + EXCHANGE_TIMEOUT };
-                }
-            }
-            Ok(Request::Authorize(sender, request)) => {
-                let ticket = ticket(&request.session_id, &request.user_name);
-                self.outputs.push_back(ServerOutput::Authorize { ticket, sender, request });
-            }
-            Ok(Request::Terminate(sender, request)) => {
-                let ticket = ticket(&request.session_id, &request.user_name);
-                self.outputs.push_back(ServerOutput::Stop { ticket, sender, request });
-            }
-            Err(refusal) => self.refuse_request(message, &refusal),
-        }
-    }
-
-    fn refuse_request(&mut self, message: &Message<'_>, refusal: &Refusal) {
-        self.count(refusal.counter());
-        self.send(refuse::answer(&self.config.origin, message, refusal));
     }
 
     fn timers(&mut self, now: Time) {

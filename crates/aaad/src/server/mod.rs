@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The loop: listeners, connections, deadlines. One thread, so one request after the other: R-04's atomic step needs no
-//! lock. What is decided here is who may connect; the rest is [`crate::authority`]'s.
+//! lock. `peers.rs` decides who may connect; what a request is answered is [`crate::authority`]'s.
+
+mod peers;
 
 use crate::authority::Authority;
 use crate::config::Config;
 use crate::connection::{Connection, Turn};
 use crate::counters::{Counters, Throttle};
-use crate::text::Foreign;
-use diameter::dictionary::result;
+use crate::listen::{StartError, listen};
 use diameter::nasreq::Origin;
-use diameter::peer::{self, ServerConfig, ServerOutput, Time};
+use diameter::peer::{self, ServerConfig, Time};
 use log::{info, warn};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -20,7 +21,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use wire::time::Now;
 
 /// Connections at a time; more are closed as they come.
 const MAX_CONNECTIONS: usize = 4096;
@@ -30,28 +30,7 @@ const READ: usize = 64 * 1024;
 const STOP_WAIT: Duration = Duration::from_millis(1500);
 /// The pause after an accept that failed, for want of descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// An address whose duplicate detection still runs cannot be bound: a second or two at start.
-const BIND_WAIT: Duration = Duration::from_secs(3);
-
 const WAKER: Token = Token(0);
-
-/// Why the server does not start: one sentence with the mend.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// An address of `listen`.
-    #[error("cannot listen on {address}: {error}; {mend}")]
-    Listen {
-        /// As configured.
-        address: SocketAddr,
-        /// The system's word.
-        error: io::Error,
-        /// What to do.
-        mend: &'static str,
-    },
-    /// epoll, eventfd.
-    #[error("cannot set up the event loop: {0}; look at the limit of open files (ulimit -n)")]
-    Loop(#[from] io::Error),
-}
 
 /// Ends a running server, from any thread.
 #[derive(Clone, Debug)]
@@ -164,7 +143,7 @@ impl Server {
                 self.begin_stop();
             }
             if stop_at.is_some_and(|at| self.connections.is_empty() || at <= self.now()) {
-                info!("stopped; {} MNs seen; {}", self.authority.known(), self.counters);
+                info!("stopped; {} MNs seen{}", self.authority.known(), self.counters);
                 return Ok(());
             }
         }
@@ -276,86 +255,6 @@ impl Server {
         self.connections.insert(token, connection);
     }
 
-    fn outputs(&mut self, now: Time, token: usize, connection: &mut Connection) {
-        while let Some(output) = connection.machine.poll_output() {
-            match output {
-                ServerOutput::Send(octets) => connection.send(&octets),
-                ServerOutput::Close => connection.close(now),
-                ServerOutput::Count(name) => self.counters.add(name),
-                ServerOutput::Down => self.down(token, connection),
-                ServerOutput::Claim { host, state_id, .. } => {
-                    self.claim(now, token, connection, host, state_id)
-                }
-                ServerOutput::Authorize { ticket, sender, request } => {
-                    let wire_now =
-                        Now { mono: wire::time::Instant(now.as_micros() as u64), wall: wall() };
-                    match self.authority.attach(wire_now, &sender, ticket.end_to_end(), &request) {
-                        Ok(answer) => connection.machine.answer(ticket, &answer),
-                        Err(refusal) => connection.machine.reject(&ticket, &refusal),
-                    }
-                }
-                ServerOutput::Stop { ticket, request, .. } => {
-                    let code = self.authority.detach(&request);
-                    connection.machine.answer_stop(ticket, code);
-                }
-            }
-        }
-    }
-
-    /// A CER. One connection per peer: the first stays, unless it is suspect or the peer was restarted since.
-    fn claim(
-        &mut self,
-        now: Time,
-        token: usize,
-        connection: &mut Connection,
-        host: String,
-        state_id: Option<u32>,
-    ) {
-        if !self.config.clients.iter().any(|client| client.admits(&host)) {
-            let address = connection.address;
-            self.warn(|| {
-                format!("{} at {address} is not among `clients`: refused with 3010", Foreign(&host))
-            });
-            return connection.machine.refuse(result::UNKNOWN_PEER);
-        }
-        if let Some(old) = self.peers.get(&host).copied() {
-            if !self.may_replace(old, state_id) {
-                let address = connection.address;
-                self.warn(|| {
-                    format!(
-                        "{} at {address} is connected already: refused with 5012",
-                        Foreign(&host)
-                    )
-                });
-                return connection.machine.refuse(result::UNABLE_TO_COMPLY);
-            }
-            self.counters.add("peer_replaced");
-            if let Some(mut replaced) = self.connections.remove(&old) {
-                replaced.machine.abandon();
-                self.settle(old, replaced, Turn::Over);
-            }
-        }
-        info!("peer {} is up from {}", Foreign(&host), connection.address);
-        self.peers.insert(host.clone(), token);
-        connection.host = Some(host);
-        connection.state_id = state_id;
-        connection.machine.admit(now);
-    }
-
-    fn may_replace(&self, old: usize, state_id: Option<u32>) -> bool {
-        self.connections
-            .get(&old)
-            .is_none_or(|old| old.machine.is_suspect() || state_id > old.state_id)
-    }
-
-    fn down(&mut self, token: usize, connection: &mut Connection) {
-        let Some(host) = connection.host.take() else { return };
-        info!("peer {} is down", Foreign(&host));
-        if self.peers.get(&host) == Some(&token) {
-            self.peers.remove(&host);
-        }
-    }
-
     fn begin_stop(&mut self) {
         for mut listener in std::mem::take(&mut self.listeners) {
             let _ = self.poll.registry().deregister(&mut listener);
@@ -377,31 +276,6 @@ impl Server {
                 n => warn!("{} ({n} lines left out before)", line()),
             }
         }
-    }
-}
-
-fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    let start = Instant::now();
-    loop {
-        let error = match TcpListener::bind(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => error,
-        };
-        let mend = match error.kind() {
-            ErrorKind::AddrNotAvailable if start.elapsed() < BIND_WAIT => {
-                std::thread::sleep(Duration::from_millis(100));
-                continue;
-            }
-            ErrorKind::AddrNotAvailable => "give the address to an interface or change `listen`",
-            ErrorKind::AddrInUse => {
-                "another program, perhaps another aaad, has it: stop that or change `listen`"
-            }
-            ErrorKind::PermissionDenied => {
-                "ports below 1024 need CAP_NET_BIND_SERVICE: grant it or change `listen`"
-            }
-            _ => "change `listen`",
-        };
-        return Err(StartError::Listen { address, error, mend });
     }
 }
 
