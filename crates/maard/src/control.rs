@@ -217,6 +217,8 @@ impl<'p> SlowPath<'p> {
             let up = self.ports[port].link_up();
             if self.links[port] != Some(up) {
                 self.links[port] = Some(up);
+                let word = if up { "up" } else { "down" };
+                log::info!("port {port} ({}): link {word}", self.ports[port].name());
                 self.handle(now, Input::Link { port: port as PortId, up });
             }
         }

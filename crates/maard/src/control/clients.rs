@@ -287,14 +287,13 @@ impl Client {
         if self.waits_for.is_some() || !self.unread.is_empty() {
             return None;
         }
-        let Some(end) = self.asked.iter().position(|octet| *octet == b'\n') else {
-            let long = self.asked.len() > LINE;
-            return long.then(|| {
-                self.asked.clear();
-                self.finished = true;
-                Err(format!("a question has {LINE} octets at most"))
-            });
-        };
+        let end = self.asked.iter().position(|octet| *octet == b'\n');
+        if end.unwrap_or(self.asked.len()) > LINE {
+            self.asked.clear();
+            self.finished = true;
+            return Some(Err(format!("a question has {LINE} octets at most")));
+        }
+        let end = end?;
         let line: Vec<u8> = self.asked.drain(..=end).collect();
         Some(serde_json::from_slice(&line).map_err(|error| format!("not a question: {error}")))
     }
