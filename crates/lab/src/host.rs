@@ -10,7 +10,7 @@ use crate::error::{Attempt, Result};
 use crate::names::User;
 use crate::netns::{self, Netns};
 use crate::process::Process;
-use crate::topology::{access_bridge, user_port};
+use crate::radio::user_port;
 use std::process::Command;
 
 /// The only interface of a user.
@@ -30,7 +30,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host that is switched on and plugged into the access link of its first MAAR.
+    /// A host that is switched on, in the air of its first MAAR.
     pub fn start(net: &Netns, user: User) -> Result<Host> {
         let netns = Netns::create(user.short())?;
         let port = user_port(user);
@@ -40,7 +40,7 @@ impl Host {
                 user.mac(),
                 netns.name()
             ),
-            format!("link set {port} master {} up", access_bridge(user.home())),
+            user.plug(),
         ])?;
         let host = Host { user, netns };
         host.configure()?;

@@ -24,11 +24,11 @@ pub mod netns;
 pub mod probe;
 pub mod process;
 pub mod progress;
+pub mod radio;
 pub mod report;
 pub mod steps;
 pub mod story;
 pub mod stream;
-pub mod switch;
 pub mod tally;
 #[cfg(test)]
 mod testing;

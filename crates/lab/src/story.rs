@@ -13,8 +13,8 @@ use crate::names::{Maar, User};
 use crate::probe::{Counted, Probes};
 use crate::process::Process;
 use crate::progress::Progress;
-pub use crate::switch::Moved;
-use crate::switch::Switch;
+pub use crate::radio::Moved;
+use crate::radio::Radio;
 use crate::topology::{CORE, Topology, access_bridge};
 use nix::sys::signal::Signal;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ pub struct Move {
     pub from: Maar,
     /// The MAAR it came to.
     pub to: Maar,
-    /// When its link was switched.
+    /// When the radio carried it over.
     pub moved: Moved,
     /// When the L2 attach event was sent.
     pub l2_event: Option<u64>,
@@ -110,7 +110,7 @@ struct Stage<'a> {
     interrupt: &'a Interrupt,
     progress: &'a Progress,
     topology: &'a mut Topology,
-    switch: Switch,
+    radio: Radio,
     captures: Vec<Capture>,
     a: Host,
     b: Host,
@@ -126,11 +126,11 @@ pub fn play(
     let core = folder.file("core.pcap");
     let capture =
         Capture::start(&topology.net, CORE, &core, &folder.log("tcpdump-core"), &Taste::default())?;
+    let radio = Radio::start(&topology.net)?;
     let a = Host::start(&topology.net, User::A)?;
     let b = Host::start(&topology.net, User::B)?;
-    let switch = Switch::start(&topology.net)?;
     let mut stage =
-        Stage { folder, interrupt, progress, topology, switch, captures: vec![capture], a, b };
+        Stage { folder, interrupt, progress, topology, radio, captures: vec![capture], a, b };
     let users = stage.capture_users()?;
     stage.attach_first()?;
     let (mut played, first_frames) = stage.session()?;
@@ -248,7 +248,7 @@ impl Stage<'_> {
         let Script { who, from, to, .. } = *script;
         // Connected before the move, as an access point is.
         let mut control = self.control(to)?;
-        let moved = self.switch.carry(who, to)?;
+        let moved = self.radio.carry(who, to)?;
         let l2_event = script.l2_event.then(now_ns);
         if script.l2_event {
             attach(&mut control, who)?;

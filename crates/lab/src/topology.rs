@@ -4,17 +4,19 @@
 //! the bridges.
 //!
 //! ```text
-//!   user-a ---[acc-a1]--- tap_acc_a1 (maard a1) tap_core_a1 ---[core]--- tap_core_b1 (maard b1) tap_acc_b1 ---[acc-b1]--- user-b
-//!             [acc-a2]---  ...                                 |  |
-//!             [acc-a3]---  ...                              aaa  mg-a1 .. mg-b2 (each router's TCP to the AAA)
+//!   air of A --[acc-a1]-- tap_acc_a1 (maard) tap_core_a1 --[core]-- tap_core_b1 (maard) tap_acc_b1 --[acc-b1]-- air of B
+//!              [acc-a2]-- ...                               | |                                ... --[acc-b2]
+//!              [acc-a3]-- ...                             aaa mg-a1 .. mg-b2, each router's TCP to the AAA
 //! ```
+//!
+//! How a user gets from one access link to another is in [`crate::radio`].
 
 use crate::Folder;
 use crate::config;
 use crate::control::Control;
 use crate::error::{Attempt, Result, failed};
 use crate::interrupt::Interrupt;
-use crate::names::{AAA, Maar, User};
+use crate::names::{AAA, Maar};
 use crate::netns::{self, Netns};
 use crate::process::Process;
 use nix::sys::signal::Signal;
@@ -33,11 +35,6 @@ const END: Duration = Duration::from_secs(10);
 /// Name of the access bridge of a router.
 pub fn access_bridge(maar: Maar) -> String {
     format!("acc-{}", maar.short())
-}
-
-/// Name of the network side of a user's link.
-pub fn user_port(user: User) -> String {
-    format!("user-{}", user.short())
 }
 
 /// One router: its process and its namespace (which goes last).

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the radio does in the real world: it carries a user's link to one access bridge at a time.
+//!
+//! ```text
+//!                       air-a1 -- ap-a1 [acc-a1]
+//!   user-a ---[air-a]--- air-a2 -- ap-a2 [acc-a2]      one of the three ports forwards, the others are disabled
+//!                       air-a3 -- ap-a3 [acc-a3]
+//! ```
+//!
+//! A move disables one port and enables another. Moving the user's port itself from bridge to bridge would wait for a
+//! grace period of the kernel (RCU), during which the user is on no link at all: under a millisecond on an idle machine,
+//! 200 ms and more on a busy one, and the lab would measure that instead of the routers.
+
+use crate::clock::now_ns;
+use crate::error::{Attempt, Result, failed};
+use crate::names::{Maar, User};
+use crate::netns::Netns;
+use crate::topology::access_bridge;
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// The bridge that is a user's air.
+fn air(user: User) -> String {
+    format!("air-{}", user.short())
+}
+
+/// The air's port towards a router.
+fn port(maar: Maar) -> String {
+    format!("air-{}", maar.short())
+}
+
+/// Name of the network side of a user's link.
+pub fn user_port(user: User) -> String {
+    format!("user-{}", user.short())
+}
+
+/// Both users' air, and one `bridge -batch` that runs all the time: a move takes a fraction of a millisecond, and its
+/// moment is known.
+#[derive(Debug)]
+pub struct Radio {
+    at: BTreeMap<User, Maar>,
+    child: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+/// When a move was made, nanoseconds since 1970.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Moved {
+    /// Before the order was given: everything earlier took the old link.
+    pub began: u64,
+    /// After it was confirmed: everything later takes the new link.
+    pub done: u64,
+}
+
+impl Radio {
+    /// Builds both users' air; each is at its first MAAR.
+    pub fn start(net: &Netns) -> Result<Radio> {
+        for user in User::ALL {
+            net.ip(lines(user))?;
+        }
+        let mut child = Command::new("bridge")
+            .args(["-n", net.name(), "-oneline", "-batch", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .attempt("run bridge (apt install iproute2)")?;
+        let orders = child.stdin.take().expect("stdin was asked for");
+        let answers = BufReader::new(child.stdout.take().expect("stdout was asked for"));
+        let at = User::ALL.into_iter().map(|user| (user, user.home())).collect();
+        let mut radio = Radio { at, child, orders, answers };
+        for maar in User::ALL.into_iter().flat_map(User::visits) {
+            let home = User::ALL.iter().any(|user| user.home() == *maar);
+            radio.order(&[(*maar, if home { FORWARDING } else { DISABLED })])?;
+        }
+        Ok(radio)
+    }
+
+    /// Carries a user to the access link of `maar`.
+    pub fn carry(&mut self, user: User, maar: Maar) -> Result<Moved> {
+        let before = self.at.insert(user, maar).unwrap_or_else(|| user.home());
+        let began = now_ns();
+        self.order(&[(before, DISABLED), (maar, FORWARDING)])?;
+        Ok(Moved { began, done: now_ns() })
+    }
+
+    /// Sets states of ports and waits for the last one's confirmation.
+    fn order(&mut self, states: &[(Maar, State)]) -> Result<()> {
+        let Some((last, state)) = states.last() else { return Ok(()) };
+        // Learning off: every MAAR has the same MAC, so what was learnt of the old one would hold up the new one.
+        let lines: String = states
+            .iter()
+            .map(|(maar, s)| format!("link set dev {} learning off state {}\n", port(*maar), s.0))
+            .collect();
+        let lines = format!("{lines}link show dev {}\n", port(*last));
+        self.orders.write_all(lines.as_bytes()).attempt("give bridge an order")?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line).attempt("read bridge's answer")?;
+        if line.contains(&format!(" state {} ", state.1)) {
+            Ok(())
+        } else {
+            Err(failed(format!("bridge did not do\n{lines}{line}")))
+        }
+    }
+}
+
+/// A state of a bridge's port: its number and its name.
+type State = (u8, &'static str);
+const DISABLED: State = (0, "disabled");
+const FORWARDING: State = (3, "forwarding");
+
+/// What makes a user's air.
+fn lines(user: User) -> Vec<String> {
+    let air = air(user);
+    let mut lines = vec![
+        format!("link add {air} type bridge stp_state 0 mcast_snooping 0"),
+        format!("link set {air} up"),
+    ];
+    for maar in user.visits() {
+        let (port, ap) = (port(*maar), format!("ap-{}", maar.short()));
+        lines.extend([
+            format!("link add {port} type veth peer name {ap}"),
+            format!("link set {port} master {air} up"),
+            format!("link set {ap} master {} up", access_bridge(*maar)),
+        ]);
+    }
+    lines
+}
+
+impl User {
+    /// The MAARs it can be at.
+    fn visits(self) -> &'static [Maar] {
+        match self {
+            User::A => &[Maar::A1, Maar::A2, Maar::A3],
+            User::B => &[Maar::B1, Maar::B2],
+        }
+    }
+
+    /// What plugs its port, `user-a`, into its air.
+    pub(crate) fn plug(self) -> String {
+        format!("link set {} master {} up", user_port(self), air(self))
+    }
+}
+
+impl Drop for Radio {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_on_one_access_link_at_a_time() {
+        let net = Netns::create("test-radio").expect("root is needed");
+        for maar in Maar::ALL {
+            let bridge = access_bridge(maar);
+            net.ip([format!("link add {bridge} type bridge"), format!("link set {bridge} up")])
+                .unwrap();
+        }
+        let mut radio = Radio::start(&net).unwrap();
+        let live = || {
+            let mut show = net.command("bridge");
+            let text = crate::netns::run(show.args(["-oneline", "link", "show"])).unwrap();
+            let lines = text.lines().filter(|l| l.contains(" air-a") && l.contains(" forwarding "));
+            lines.filter_map(|l| l.split([' ', '@']).nth(1)).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(live(), ["air-a1"]);
+        for maar in [Maar::A2, Maar::A3] {
+            let moved = radio.carry(User::A, maar).unwrap();
+            assert!(moved.began <= moved.done);
+            assert_eq!(live(), [port(maar)]);
+        }
+    }
+}
