@@ -14,7 +14,12 @@ pub fn now_ns() -> u64 {
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Milliseconds from `from` to `to`, to the microsecond; negative when `to` is earlier.
+/// Milliseconds from `from` to `to`; negative when `to` is earlier.
 pub fn ms_between(from: u64, to: u64) -> f64 {
-    (to as i64 - from as i64) as f64 / 1000.0 / 1000.0
+    (to as i64 - from as i64) as f64 / MS as f64
+}
+
+/// Writes milliseconds with three decimals: captures are not more exact.
+pub fn serialize_ms<S: serde::Serializer>(ms: &f64, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64((ms * 1000.0).round() / 1000.0)
 }

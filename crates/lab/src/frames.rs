@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn a_capture_is_read_into_what_its_frames_are() {
         let (a3, b2) = (Maar::A3.address(), Maar::B2.address());
-        let binding_error = mh::encode(&Message::BindingError(2), a3, b2, None);
+        let binding_error = mh::encode(&Message::BindingError(2), a3, b2, None).unwrap();
         let file = capture(&[
             ethernet(&probe_packet(7)),
             ethernet(&packet(a3, b2, ip6::IPV6_IN_IPV6, &probe_packet(8))),

@@ -79,7 +79,10 @@ pub struct PingReport {
 }
 
 fn milliseconds<S: Serializer>(ms: &Option<f64>, to: S) -> std::result::Result<S::Ok, S::Error> {
-    ms.map(|ms| (ms * 1000.0).round() / 1000.0).serialize(to)
+    match ms {
+        Some(ms) => crate::clock::serialize_ms(ms, to),
+        None => to.serialize_none(),
+    }
 }
 
 impl Report {
@@ -97,8 +100,13 @@ mod tests {
 
     #[test]
     fn the_file_has_the_documented_form() {
-        let tally =
-            Tally { sent: 3000, received: 2996, lost: 4, longest_gap_ms: 5.25, ..Tally::default() };
+        let tally = Tally {
+            sent: 3000,
+            received: 2996,
+            lost: 4,
+            longest_gap_ms: 5.250_4,
+            ..Tally::default()
+        };
         let step = |n, name, via: Option<&str>, from, to, t_us| Step {
             n,
             name,

@@ -24,6 +24,7 @@ pub struct Tally {
     /// Arrivals behind one that was sent later.
     pub reordered: u64,
     /// Longest time without an arrival that ended in the window; zero when nothing arrived.
+    #[serde(serialize_with = "crate::clock::serialize_ms")]
     pub longest_gap_ms: f64,
 }
 
