@@ -2,7 +2,7 @@
 //! One counter per verdict, drop reason and punt reason, per worker. The books balance: every received frame gets
 //! exactly one final count (design.md section 3), so `rx` = verdicts + all drops + all punts.
 //!
-//! A worker counts in [`Counts`], plain words of its own; between bursts it publishes them into [`Stats`], which has
+//! A worker counts in `Counts`, plain words of its own; between bursts it publishes them into [`Stats`], which has
 //! one writer and any number of readers.
 
 use crate::punt::PuntReason;

@@ -33,7 +33,7 @@ pub struct PortInfo {
     pub attach_on_frame: bool,
 }
 
-/// Index into [`Fib::neighbors`].
+/// Index into [`FibBuilder::neighbors`].
 pub type NeighborId = u32;
 
 /// A next hop on a core port whose link-layer address is known: the 14 octets to put in front.

@@ -9,13 +9,15 @@ use std::net::Ipv6Addr;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const SCTP: u8 = 132;
+/// Next header: Fragment.
+const FRAGMENT: u8 = 44;
 
 /// 20 bits: a hash of the flow that is never 0 in the upper 19, the loop bit of R-34 in the lowest.
 #[inline]
 pub(crate) fn label(packet: &Packet, octets: &[u8], sent_to_anchor: bool) -> u32 {
-    let hash = hash(packet.src, packet.dst, packet.upper.protocol, ports(packet, octets));
-    // The upper bits of a product are its best ones. 0 becomes 1.
-    let hash = (hash >> 45) as u32;
+    // Fragments of a datagram agree on no other protocol: the first one may have more headers to walk.
+    let protocol = if packet.upper.fragment { FRAGMENT } else { packet.upper.protocol };
+    let hash = (hash(packet.src, packet.dst, protocol, ports(packet, octets)) >> 45) as u32;
     (hash | u32::from(hash == 0)) << 1 | u32::from(sent_to_anchor)
 }
 

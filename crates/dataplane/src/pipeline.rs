@@ -66,18 +66,31 @@ impl<B: PacketBuf> Pipeline<B> {
                     counts.count(count);
                     tx.transmit(out, buf);
                 }
-                Err(Fate::Drop(why)) => counts.drop(why),
-                Err(Fate::Punt(why)) => {
-                    if let Ok(packet) = packet {
-                        strip_tunnel(packet, &mut buf);
-                    }
-                    match punts.frame(port, why, buf) {
-                        Ok(()) => counts.punt(why),
-                        Err(why) => counts.drop(why),
-                    }
-                }
+                Err(fate) => end(fate, port, packet, buf, punts, counts),
             }
         }
+    }
+}
+
+/// A frame that is not forwarded.
+fn end<B: PacketBuf>(
+    fate: Fate,
+    port: PortId,
+    packet: &Result<Packet, Fate>,
+    mut buf: B,
+    punts: &mut Punts<B>,
+    counts: &mut Counts,
+) {
+    let why = match fate {
+        Fate::Drop(why) => return counts.drop(why),
+        Fate::Punt(why) => why,
+    };
+    if let Ok(packet) = packet {
+        strip_tunnel(packet, &mut buf);
+    }
+    match punts.frame(port, why, buf) {
+        Ok(()) => counts.punt(why),
+        Err(why) => counts.drop(why),
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::PortId;
 use wire::addr::Mac;
 
-/// Index into [`crate::fib::Fib::peers`]. Stable for the life of the peer's configuration entry.
+/// Index into [`crate::fib::FibBuilder::peers`]. Stable for the life of the peer's configuration entry.
 pub type PeerId = u16;
 
 /// What to do with a packet to (or from) a /64, or what is known of a station.

@@ -189,16 +189,19 @@ fn two_flows_have_two_labels_and_one_flow_keeps_its_own() {
 
 #[test]
 fn all_fragments_of_a_datagram_have_one_label() {
-    let fragment = |offset: u16, data: [u8; 16]| {
-        let mut payload = vec![17, 0];
+    let fragment = |next: u8, offset: u16, data: [u8; 16]| {
+        let mut payload = vec![next, 0];
         payload.extend_from_slice(&(offset << 3 | 1).to_be_bytes());
         payload.extend_from_slice(&[0, 0, 0, 9]);
         payload.extend_from_slice(&data);
         frame(ROUTER_MAC, MAC_A, A_HOA1, B_HOA1, 44, &payload)
     };
-    let out = Rig::new().run(ACCESS, &[fragment(0, [1; 16]), fragment(2, [2; 16])]);
-    assert_eq!(out.counts["tunnelled"], 2);
-    assert_eq!(label(&out.sent[0].1), label(&out.sent[1].1));
+    let options = [17, 0, 1, 4, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1];
+    for (next, first) in [(17, [1; 16]), (60, options)] {
+        let out = Rig::new().run(ACCESS, &[fragment(next, 0, first), fragment(next, 2, [2; 16])]);
+        assert_eq!(out.counts["tunnelled"], 2);
+        assert_eq!(label(&out.sent[0].1), label(&out.sent[1].1), "next header {next}");
+    }
 }
 
 #[test]
