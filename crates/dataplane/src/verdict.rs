@@ -120,7 +120,7 @@ impl Verdict {
     }
 }
 
-/// The key under which a station's MAC stands in the binding table: ffff:<MAC>, in the multicast range and so
+/// The key under which a station's MAC stands in the binding table: ffff and the MAC, in the multicast range and so
 /// never the upper half of an address that is looked up.
 pub const fn station_key(mac: Mac) -> u64 {
     0xffff << 48 | mac.to_u64()
