@@ -237,3 +237,42 @@ fn time(now: Now) -> Time {
 fn instant(time: Time) -> Instant {
     Instant(u64::try_from(time.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(result_code: u32, previous: Option<Ipv6Addr>, mn_id: Option<&str>) -> AaaAnswer {
+        let answer = AaAnswer {
+            result_code,
+            session_id: None,
+            previous,
+            attach_time: Some(7),
+            mn_id: mn_id.map(str::to_owned),
+            session_timeout: None,
+        };
+        translate(Ok(answer), &mut Effects::new())
+    }
+
+    #[test]
+    fn only_a_success_that_names_the_previous_maar_is_a_grant() {
+        let none = Ipv6Addr::UNSPECIFIED;
+        let granted =
+            |mn_id| AaaAnswer::Granted { previous: none, attach_time: Some(AttachTime(7)), mn_id };
+        let named = Nai::new("usera@example.org").ok();
+        assert_eq!(answer(2001, Some(none), Some("usera@example.org")), granted(named));
+        assert_eq!(answer(2001, Some(none), Some("a\nb")), granted(None), "no name but a grant");
+        assert_eq!(answer(2001, None, None), AaaAnswer::Unavailable);
+        assert_eq!(answer(5003, Some(none), None), AaaAnswer::Refused { code: 5003 });
+        assert_eq!(answer(4001, None, None), AaaAnswer::Refused { code: 4001 });
+        assert_eq!(answer(3004, Some(none), None), AaaAnswer::Unavailable);
+        assert_eq!(answer(1001, Some(none), None), AaaAnswer::Unavailable);
+        assert_eq!(translate(Err(Unavailable), &mut Effects::new()), AaaAnswer::Unavailable);
+    }
+
+    #[test]
+    fn a_deadline_is_rounded_up_so_that_it_is_never_met_too_early() {
+        assert_eq!(instant(Duration::from_nanos(1_000)), Instant(1));
+        assert_eq!(instant(Duration::from_nanos(1_001)), Instant(2));
+    }
+}

@@ -131,3 +131,87 @@ impl Install {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 0xb2);
+    const KEY: Prefix64 = Prefix64(0x2001_0db8_00a1_000a);
+
+    fn install() -> Install {
+        Install {
+            table: Table::new(64, 4, 4).table,
+            workers: 4,
+            peers: BTreeMap::from([(PEER, 5)]),
+            places: BTreeMap::new(),
+            stations: BTreeMap::new(),
+        }
+    }
+
+    /// The one update that came out, if any.
+    fn update(fx: &mut Effects, of: &Install) -> Option<Update> {
+        let output = fx.pop()?;
+        let Output::Update { worker, update } = output else { panic!("{output:?}") };
+        if let Update::Bind { key, .. } | Update::Unbind { key } = update {
+            assert_eq!(usize::from(worker), of.table.shard_of(key));
+        }
+        assert!(fx.pop().is_none(), "one change, one update");
+        Some(update)
+    }
+
+    #[test]
+    fn each_place_has_its_verdict_and_is_told_once() {
+        let mac = Mac([2, 0, 0, 0, 0, 0xa]);
+        let here = Place::Here { port: 3, mac, anchored: false, settled: true };
+        let deliver = Verdict::Deliver { mac, port: 3, anchored: false, settled: true };
+        let behind = Place::Behind { maar: PEER, anchored: true };
+        let cases = [
+            (here, Some(deliver)),
+            (behind, Some(Verdict::Tunnel { peer: 5, anchored: true })),
+            (Place::Absent, Some(Verdict::Absent)),
+            (Place::Unknown, None),
+        ];
+        let (mut install, mut fx) = (install(), Effects::new());
+        for (place, verdict) in cases {
+            install.place(KEY, place, &mut fx);
+            match (update(&mut fx, &install), verdict) {
+                (Some(Update::Bind { key, verdict }), Some(wanted)) => {
+                    assert_eq!((key, verdict), (KEY.0, wanted));
+                }
+                (Some(Update::Unbind { key }), None) => assert_eq!(key, KEY.0),
+                other => panic!("{other:?}"),
+            }
+            install.place(KEY, place, &mut fx);
+            assert!(update(&mut fx, &install).is_none(), "{place:?} is no news");
+        }
+        assert!(install.places.is_empty(), "what is unknown is forgotten");
+    }
+
+    #[test]
+    fn a_maar_that_is_no_peer_is_never_tunnelled_to() {
+        let (mut install, mut fx) = (install(), Effects::new());
+        let maar = Ipv6Addr::LOCALHOST;
+        install.place(KEY, Place::Behind { maar, anchored: false }, &mut fx);
+        assert!(matches!(update(&mut fx, &install), Some(Update::Unbind { .. })));
+        install.place(KEY, Place::Behind { maar, anchored: true }, &mut fx);
+        let absent = Some(Verdict::Absent);
+        assert!(
+            matches!(update(&mut fx, &install), Some(Update::Bind { verdict, .. }) if Some(verdict) == absent)
+        );
+    }
+
+    #[test]
+    fn a_station_is_told_once_under_a_key_no_packet_has() {
+        let (mut install, mut fx) = (install(), Effects::new());
+        let mac = Mac([2, 0, 0, 0, 0, 0xa]);
+        assert!(install.station(mac, Some(StationState::Exchange), &mut fx));
+        assert!(install.in_exchange(mac));
+        let Some(Update::Bind { key, verdict }) = update(&mut fx, &install) else { panic!() };
+        assert_eq!((key, verdict), (station_key(mac), Verdict::Station(Station::Exchange)));
+        assert!(!install.station(mac, Some(StationState::Exchange), &mut fx));
+        assert!(update(&mut fx, &install).is_none());
+        assert!(install.station(mac, None, &mut fx));
+        assert!(matches!(update(&mut fx, &install), Some(Update::Unbind { .. })));
+    }
+}

@@ -171,6 +171,40 @@ fn a_host_on_the_link_is_asked_for_when_a_worker_needs_it_and_forgotten_when_sil
     assert!(mac_in_fib(&net, host()));
 }
 
+/// RFC 4861 §7.2.2: signalling to a peer that is not found yet is not lost.
+#[test]
+fn signalling_waits_for_the_answer_of_its_peer() {
+    let mut net = alone();
+    let user = "02000000000a@example.org".to_owned();
+    net.aaa.rows.insert(user, (address("a2"), "a session".to_owned()));
+    net.link(0, ACCESS, true);
+    net.link(0, CORE, true);
+    net.run(100 * MS);
+    let mac = mn(0xa);
+    net.nd(&rs(mac, &plain_rs(link_local(mac))));
+    net.run(100 * MS);
+    assert!(net.nodes[0].take(CORE).iter().all(|frame| frame[20] != 135));
+    answer(&mut net, core_mac("a2"), address("a2"), true, true);
+    let sent = net.nodes[0].take(CORE);
+    let sdbu: Vec<_> = sent.iter().filter(|frame| frame[20] == 135).collect();
+    assert_eq!(sdbu.len(), 1);
+    let seen = see(sdbu[0]);
+    assert_eq!((seen.eth_dst, seen.dst), (core_mac("a2"), address("a2")));
+}
+
+#[test]
+fn solicitations_between_others_teach_nothing() {
+    let mut net = alone();
+    net.link(0, CORE, true);
+    let group = ip("ff02::1:ff00:a1");
+    let other = ip("2001:db8:ff::1:0:a1");
+    let asks = NeighborSolicit { source: host(), target: other, sllao: Some(HOST) };
+    let frame = ns(HOST, Mac::of_group(group), group, &asks);
+    net.frame(0, CORE, PuntReason::NeighborDiscovery, &frame);
+    assert!(!mac_in_fib(&net, host()));
+    assert_eq!(net.nodes[0].counter("ns_not_ours"), 1);
+}
+
 /// RFC 4861 §7.2.5.
 #[test]
 fn an_advertisement_without_override_does_not_take_a_neighbour_away() {

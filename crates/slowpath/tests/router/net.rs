@@ -368,7 +368,7 @@ impl Node {
                     self.shards.shard_of(key),
                     "the owner of the shard"
                 );
-                self.table.insert(key, verdict);
+                assert_ne!(self.table.insert(key, verdict), Some(verdict), "told twice: {key:x}");
             }
             Update::Unbind { key } => {
                 assert_eq!(
@@ -376,7 +376,7 @@ impl Node {
                     self.shards.shard_of(key),
                     "the owner of the shard"
                 );
-                self.table.remove(&key);
+                assert!(self.table.remove(&key).is_some(), "told twice: no {key:x}");
             }
             Update::Fib(fib) => {
                 assert!(usize::from(worker) < WORKERS);
