@@ -7,9 +7,10 @@
 mod aaa;
 mod clients;
 mod counters;
+mod socket;
 mod workers;
 
-pub use clients::{Socket, SocketError};
+pub use socket::{Socket, SocketError};
 pub use workers::{Sender, WorkerEnd};
 
 use crate::clock::Clock;

@@ -2,16 +2,17 @@
 //! Tree -> values, section by section in the order of `config/maard.yaml`. What cannot be read is a problem and left
 //! out of the [`Draft`]; the rest goes on to `check.rs`.
 
+mod domain;
+mod machine;
+
 use super::scalar::{self, PrefixText};
 use super::tree::{At, Field, Map, Node, Problems};
 use super::{Aaa, Config, Cores, Eal, Peer, Poll, Port};
-use dataplane::fib::Role;
 use mobility::config::Prefix;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use wire::addr::{Mac, Nai};
-use wire::mh::Key;
 
 /// What could be read of a file.
 pub struct Draft {
@@ -123,27 +124,15 @@ pub fn config(file: &Path, root: &Node, problems: &Problems) -> Option<Draft> {
         ports: top
             .need(problems, "ports", "list at least one access and one core port")
             .map_or(Vec::new(), |f| f.list(problems).iter().map(|f| reader.port(f)).collect()),
-        peers: reader.list(&top, "peers").iter().map(|f| reader.peer(f)).collect(),
-        anchors: reader
-            .list(&top, "anchors")
-            .iter()
-            .filter_map(|f| reader.leads(f, "maar"))
-            .collect(),
-        routes: reader.list(&top, "routes").iter().filter_map(|f| reader.leads(f, "via")).collect(),
+        peers: reader.each(&top, "peers", |f| Some(reader.peer(f))),
+        anchors: reader.each(&top, "anchors", |f| reader.leads(f, "maar")),
+        routes: reader.each(&top, "routes", |f| reader.leads(f, "via")),
         aaa: top
             .need(problems, "aaa", "no AAA is configured: give aaa.server, aaa.host and aaa.realm")
             .and_then(|f| reader.aaa(&f)),
-        mobile_nodes: reader
-            .list(&top, "mobile_nodes")
-            .iter()
-            .filter_map(|f| reader.mobile_node(f))
-            .collect(),
+        mobile_nodes: reader.each(&top, "mobile_nodes", |f| reader.mobile_node(f)),
         trust_rs_mnid: reader.or(&top, "trust_rs_mnid", BOOLEAN, false, scalar::boolean),
-        rdnss: reader
-            .list(&top, "rdnss")
-            .iter()
-            .filter_map(|f| Some(f.parse(problems, ADDRESS, |t| t.parse().ok())?.value))
-            .collect(),
+        rdnss: reader.each(&top, "rdnss", |f| Some(f.parse(problems, ADDRESS, global)?.value)),
         initial_bindack: reader.or(
             &top,
             "initial_bindack_ms",
@@ -203,8 +192,15 @@ impl Reader<'_> {
         map.need(self.p, key, mend)?.parse(self.p, expected, read)
     }
 
-    fn list<'n>(&self, map: &Map<'n>, key: &str) -> Vec<Field<'n>> {
-        map.get(key).map_or(Vec::new(), |f| f.list(self.p))
+    /// What can be read of a list's items.
+    fn each<T>(
+        &self,
+        map: &Map<'_>,
+        key: &str,
+        read: impl FnMut(&Field<'_>) -> Option<T>,
+    ) -> Vec<T> {
+        let items = map.get(key).map_or(Vec::new(), |f| f.list(self.p));
+        items.iter().filter_map(read).collect()
     }
 
     fn prefix(&self, field: &Field<'_>) -> Option<At<Prefix>> {
@@ -218,240 +214,6 @@ impl Reader<'_> {
             PrefixText::Bad => {
                 self.p.add(&field.at, format!("`{text}` is not an IPv6 prefix like 2001:db8::/48"));
             }
-        }
-        None
-    }
-
-    fn eal(&self, top: &Map<'_>) -> Option<Eal> {
-        const KEYS: &[&str] = &["hugepages", "memory", "mbufs"];
-        let default_mbufs = || At { value: 32_768, at: top.at.clone() };
-        let Some(field) = top.get("eal") else {
-            return Some(Eal { hugepages: false, memory: 256, mbufs: default_mbufs() });
-        };
-        let map = field.map(self.p, KEYS)?;
-        let count = |t: &str| scalar::number(t, 1024..=4_194_304).map(|n| n as u32);
-        let mbufs = match map.get("mbufs") {
-            Some(f) => f.parse(self.p, "a number of packet buffers from 1024 to 4194304", count)?,
-            None => default_mbufs(),
-        };
-        Some(Eal {
-            hugepages: self.or(&map, "hugepages", BOOLEAN, false, scalar::boolean),
-            memory: self.or(&map, "memory", "a number of MiB from 64 to 1048576", 256, |t| {
-                scalar::number(t, 64..=1_048_576).map(|n| n as u32)
-            }),
-            mbufs,
-        })
-    }
-
-    fn cores(&self, top: &Map<'_>) -> Option<Cores> {
-        let field = top.need(self.p, "cores", "say which CPU runs the slow path and which the workers: cores: {slowpath: 0, workers: [1]}")?;
-        let map = field.map(self.p, &["slowpath", "workers"])?;
-        let cpu = |t: &str| scalar::number(t, 0..=4095).map(|n| n as usize);
-        let slowpath =
-            self.need(&map, "slowpath", "give the CPU of the slow path", "a CPU number", cpu);
-        let list = map.need(self.p, "workers", "list the CPUs of the workers, like [1]")?;
-        let workers: Vec<_> =
-            list.list(self.p).iter().filter_map(|f| f.parse(self.p, "a CPU number", cpu)).collect();
-        if !(1..=32).contains(&workers.len()) {
-            self.p.add(&list.at, format!("{} workers; there may be 1 to 32", workers.len()));
-        }
-        Some(Cores { slowpath: slowpath?, workers })
-    }
-
-    fn port(&self, field: &Field<'_>) -> Option<Port> {
-        let map = field.map(self.p, &["device", "role", "mtu", "attach", "link"])?;
-        let device = self.need(
-            &map,
-            "device",
-            "give a PCI address or a vdev string like net_tap0,iface=acc0",
-            "a DPDK device string without spaces",
-            |t| {
-                let good = !t.is_empty() && !t.contains(char::is_whitespace) && !t.starts_with(',');
-                good.then(|| t.to_owned())
-            },
-        );
-        let role = self.need(
-            &map,
-            "role",
-            "say `access` (mobile nodes) or `core` (the other MAARs)",
-            "`access` or `core`",
-            |t| match t {
-                "access" => Some(Role::Access),
-                "core" => Some(Role::Core),
-                _ => None,
-            },
-        )?;
-        let mtu = self.or(&map, "mtu", "an IPv6 MTU from 1280 to 9600", 1500, |t| {
-            scalar::number(t, 1280..=9600).map(|n| n as u16)
-        });
-        let attach_on_frame = self.or(&map, "attach", "`any` or `event`", true, |t| match t {
-            "any" => Some(true),
-            "event" => Some(false),
-            _ => None,
-        });
-        let link = match role.value {
-            Role::Access => {
-                self.not_here(
-                    &map,
-                    "link",
-                    "belongs to core ports; an access link has no prefix of its own",
-                );
-                None
-            }
-            Role::Core => {
-                self.not_here(
-                    &map,
-                    "attach",
-                    "belongs to access ports; nothing attaches on a core port",
-                );
-                let link = map.need(
-                    self.p,
-                    "link",
-                    "give the prefix on this core link, like 2001:db8:ff::/64",
-                )?;
-                Some(self.prefix(&link)?)
-            }
-        };
-        Some(Port { device: device?, role: role.value, mtu, attach_on_frame, link })
-    }
-
-    fn not_here(&self, map: &Map<'_>, key: &str, why: &str) {
-        if let Some(field) = map.get(key) {
-            self.p.add(&field.at, format!("{why}; delete it"));
-        }
-    }
-
-    fn peer(&self, field: &Field<'_>) -> Option<Peer> {
-        let map = field.map(self.p, &["address", "auth"])?;
-        let address = self.need(&map, "address", "give the peer's core address", ADDRESS, global);
-        let auth = map.need(self.p, "auth", "give a list of one or two keys, or `none`")?;
-        let keys = if auth.is_text() {
-            auth.parse(self.p, "`none` or a list of keys", |t| (t == "none").then(Vec::new))?.value
-        } else {
-            self.keys(&auth)?
-        };
-        Some(Peer { address: address?, keys })
-    }
-
-    /// One or two keys; both SPIs in sight so that a rollover cannot pick the same one twice.
-    fn keys(&self, auth: &Field<'_>) -> Option<Vec<Key>> {
-        let fields = auth.list(self.p);
-        let read: Vec<Option<Key>> = fields.iter().map(|f| self.key(f)).collect();
-        if !(1..=2).contains(&fields.len()) {
-            self.p.add(
-                &auth.at,
-                format!("{} keys; there may be one or two, or `none`", fields.len()),
-            );
-            return None;
-        }
-        let keys: Vec<Key> = read.into_iter().collect::<Option<_>>()?;
-        if let [first, second] = &keys[..]
-            && first.spi == second.spi
-        {
-            self.p.add(
-                &fields[1].at,
-                format!("SPI {} is given twice; a key has its own SPI", first.spi),
-            );
-            return None;
-        }
-        Some(keys)
-    }
-
-    fn key(&self, field: &Field<'_>) -> Option<Key> {
-        let map = field.map(self.p, &["spi", "key"])?;
-        let spi =
-            self.need(&map, "spi", "give the key's SPI", "an SPI from 256 to 4294967295", |t| {
-                scalar::number(t, 256..=u64::from(u32::MAX)).map(|n| n as u32)
-            });
-        let secret = map.need(self.p, "key", "give the key in hexadecimal digits, quoted")?;
-        let secret = self.secret(&secret);
-        Some(Key { spi: spi?.value, secret: secret? })
-    }
-
-    /// A problem never repeats the text: it may be most of a secret.
-    fn secret(&self, field: &Field<'_>) -> Option<Box<[u8]>> {
-        let secret = scalar::hex(field.text(self.p)?);
-        match &secret {
-            None => self.p.add(
-                &field.at,
-                "is not an even number of hexadecimal digits; quote it, so that no tool takes it for a number",
-            ),
-            Some(octets) if !(16..=64).contains(&octets.len()) => self.p.add(
-                &field.at,
-                format!("has {} octets; give 16 to 64 (32 to 128 digits)", octets.len()),
-            ),
-            Some(_) => return secret,
-        }
-        None
-    }
-
-    /// `{prefix, maar}` and `{prefix, via}`.
-    fn leads(&self, field: &Field<'_>, to: &'static str) -> Option<At<(Prefix, Ipv6Addr)>> {
-        let (keys, mend): (&'static [&'static str], _) = match to {
-            "maar" => (&["prefix", "maar"], "give the MAAR's core address"),
-            _ => (&["prefix", "via"], "give the next hop, an address on a core link"),
-        };
-        let map = field.map(self.p, keys)?;
-        let prefix = map.need(self.p, "prefix", "give the prefix").and_then(|f| self.prefix(&f));
-        let to = self.need(&map, to, mend, ADDRESS, global);
-        let prefix = prefix?;
-        Some(At { value: (prefix.value, to?.value), at: prefix.at })
-    }
-
-    fn aaa(&self, field: &Field<'_>) -> Option<Aaa> {
-        let map = field.map(self.p, &["server", "host", "realm", "destination_realm"])?;
-        let expected = "an address and a port like \"[2001:db8::1]:3868\"";
-        let server = self.need(&map, "server", "give the AAA's address and port", expected, |t| {
-            t.parse::<SocketAddr>().ok().filter(|a| a.port() != 0)
-        });
-        let name = "a host name like maar1.example.org";
-        let host =
-            self.need(&map, "host", "give this MAAR's Diameter identity", name, scalar::host_name);
-        let realm = self.need(
-            &map,
-            "realm",
-            "give this MAAR's realm",
-            "a realm like example.org",
-            scalar::host_name,
-        );
-        let realm = realm?.value;
-        let destination_realm = self.or(
-            &map,
-            "destination_realm",
-            "a realm like example.org",
-            realm.clone(),
-            scalar::host_name,
-        );
-        Some(Aaa { server: server?.value, host: host?.value, realm, destination_realm })
-    }
-
-    fn mobile_node(&self, field: &Field<'_>) -> Option<At<(Mac, Nai)>> {
-        let map = field.map(self.p, &["mac", "mn_id"])?;
-        let mac = map.need(self.p, "mac", "give the mobile node's MAC").and_then(|f| self.mac(&f));
-        let mn_id = self.need(
-            &map,
-            "mn_id",
-            "give the mobile node's identity",
-            "an MN-ID of 1 to 253 octets like user@example.org",
-            |t| Nai::new(t).ok(),
-        );
-        let mac = mac?;
-        Some(At { value: (mac.value, mn_id?.value), at: mac.at })
-    }
-
-    fn mac(&self, field: &Field<'_>) -> Option<At<Mac>> {
-        let text = field.text(self.p)?;
-        let value = scalar::mac(text).filter(|mac| mac.is_unicast());
-        match value {
-            Some(value) => return Some(At { value, at: field.at.clone() }),
-            None if text.bytes().all(|b| b.is_ascii_digit() || b == b'_') => self.p.add(
-                &field.at,
-                format!("`{text}` is a number: some tool read a MAC without quotes in base 60; write it again as \"02:00:00:00:00:0a\", quoted"),
-            ),
-            None => self.p.add(
-                &field.at,
-                format!("`{text}` is not a station's MAC like \"02:00:00:00:00:0a\""),
-            ),
         }
         None
     }

@@ -2,14 +2,12 @@
 //! The control socket: JSON lines (`slowpath::control`) over a Unix socket. A client that does not read, or never
 //! asks, costs a bounded buffer until it is closed, and nobody else anything (FC-48).
 
+use super::socket::Socket;
 use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use slowpath::control::{Request, Response};
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 use wire::time::Instant;
 
@@ -21,84 +19,6 @@ const LINE: usize = 4096;
 const UNREAD: usize = 64 << 20;
 /// A client that neither asked nor read for so long is closed.
 const SILENCE: Duration = Duration::from_secs(60);
-
-/// Why there is no control socket.
-#[derive(Debug, thiserror::Error)]
-pub enum SocketError {
-    /// Another instance answers there.
-    #[error(
-        "{path}: process {pid} is listening on this control socket; stop it, or give this instance another `name` or `control`"
-    )]
-    InUse {
-        /// The path.
-        path: String,
-        /// Who.
-        pid: i32,
-    },
-    /// Something else lies there.
-    #[error("{path}: is there and no socket; delete it, or give another `control`")]
-    NoSocket {
-        /// The path.
-        path: String,
-    },
-    /// The system refuses.
-    #[error("{path}: cannot make the control socket: {why}")]
-    Io {
-        /// The path.
-        path: String,
-        /// Why.
-        why: io::Error,
-    },
-}
-
-/// The listening socket's file, removed when dropped.
-#[derive(Debug)]
-pub struct Socket {
-    path: PathBuf,
-    listener: std::os::unix::net::UnixListener,
-}
-
-impl Socket {
-    /// Takes the path: a stale socket is replaced, a living owner is not (FC-47).
-    ///
-    /// # Errors
-    /// [`SocketError`], which names the path.
-    pub fn bind(path: &Path) -> Result<Socket, SocketError> {
-        let name = path.display().to_string();
-        let io = |why| SocketError::Io { path: name.clone(), why };
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(io)?;
-        }
-        match std::fs::symlink_metadata(path) {
-            Ok(there) if there.file_type().is_socket() => {
-                if let Some(pid) = owner(path) {
-                    return Err(SocketError::InUse { path: name, pid });
-                }
-                std::fs::remove_file(path).map_err(io)?;
-            }
-            Ok(_) => return Err(SocketError::NoSocket { path: name }),
-            Err(_) => {}
-        }
-        let listener = std::os::unix::net::UnixListener::bind(path).map_err(io)?;
-        let socket = Socket { path: path.into(), listener };
-        // Whoever may write to it may attach and detach mobile nodes.
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0o660)).map_err(io)?;
-        socket.listener.set_nonblocking(true).map_err(io)?;
-        Ok(socket)
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-/// The process that listens at `path`.
-fn owner(path: &Path) -> Option<i32> {
-    let stream = std::os::unix::net::UnixStream::connect(path).ok()?;
-    getsockopt(&stream, PeerCredentials).ok().map(|peer| peer.pid())
-}
 
 struct Client {
     stream: UnixStream,
@@ -136,7 +56,7 @@ impl Clients {
     /// # Errors
     /// When the system refuses.
     pub fn new(socket: Socket, listen: Token, registry: &Registry) -> io::Result<Clients> {
-        let mut listener = UnixListener::from_std(socket.listener.try_clone()?);
+        let mut listener = UnixListener::from_std(socket.listener()?);
         registry.register(&mut listener, listen, Interest::READABLE)?;
         Ok(Clients {
             _socket: socket,
@@ -305,5 +225,88 @@ impl Client {
         self.unread.extend(line.unwrap_or_default());
         self.unread.push(b'\n');
         self.write(now).is_ok() && !self.is_done()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::net::UnixStream as Client;
+    use std::path::Path;
+
+    const LISTEN: Token = Token(1);
+    const ASK: &[u8] = b"{\"do\":\"show\",\"what\":\"mns\"}\n";
+
+    struct Rig {
+        poll: mio::Poll,
+        clients: Clients,
+    }
+
+    impl Rig {
+        fn new(path: &Path) -> Rig {
+            let poll = mio::Poll::new().expect("poll");
+            let socket = Socket::bind(path).expect("a free path");
+            let clients = Clients::new(socket, LISTEN, poll.registry()).expect("a listener");
+            Rig { poll, clients }
+        }
+
+        /// Serves what is ready at `now`; the questions that came.
+        fn turn(&mut self, now: Instant) -> Vec<Question> {
+            let mut events = mio::Events::with_capacity(16);
+            self.poll.poll(&mut events, Some(Duration::from_millis(50))).expect("poll");
+            let registry = self.poll.registry();
+            let ready = events.iter().map(mio::event::Event::token);
+            ready.flat_map(|token| self.clients.ready(now, token, registry)).collect()
+        }
+    }
+
+    fn second(n: u64) -> Instant {
+        Instant(n * 1_000_000)
+    }
+
+    #[test]
+    fn a_client_that_says_nothing_is_closed_after_sixty_seconds_and_one_that_asks_is_not() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("s");
+        let mut rig = Rig::new(&path);
+        let mut silent = Client::connect(&path).expect("a listener");
+        let mut asks = Client::connect(&path).expect("a listener");
+        rig.turn(second(0));
+        asks.write_all(ASK).expect("a socket");
+        let questions = rig.turn(second(59));
+        assert_eq!(questions.len(), 1);
+        rig.clients.timeout(second(59), rig.poll.registry());
+        assert_eq!(rig.clients.clients.len(), 2);
+        rig.clients.timeout(second(60), rig.poll.registry());
+        assert_eq!(rig.clients.clients.len(), 1);
+        assert_eq!(silent.read(&mut [0]).expect("a socket"), 0, "closed");
+
+        let answer = Response::Ok(serde_json::json!([]));
+        rig.clients.answer(second(61), questions[0].id, &answer, rig.poll.registry());
+        let mut line = String::new();
+        BufReader::new(asks).read_line(&mut line).expect("an answer");
+        assert_eq!(line, "{\"ok\":[]}\n");
+    }
+
+    #[test]
+    fn a_second_question_waits_until_the_answer_to_the_first_is_out() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("s");
+        let mut rig = Rig::new(&path);
+        let mut client = Client::connect(&path).expect("a listener");
+        client.write_all(&ASK.repeat(3)).expect("a socket");
+        let mut questions = rig.turn(second(0));
+        questions.extend(rig.turn(second(0)));
+        assert_eq!(questions.len(), 1);
+        let answer = Response::Ok(serde_json::json!([1]));
+        let registry = rig.poll.registry().try_clone().expect("a registry");
+        let next = rig.clients.answer(second(0), questions[0].id, &answer, &registry);
+        assert_eq!(next.len(), 1);
+        assert!(next[0].id > questions[0].id);
+        // An answer to a question of a client that has gone finds nobody.
+        drop(client);
+        rig.turn(second(1));
+        assert!(rig.clients.answer(second(1), 999, &answer, &registry).is_empty());
     }
 }

@@ -106,3 +106,28 @@ impl Sender {
         &self.pool
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataplane::fib::FibBuilder;
+    use dataplane::worker::{Sizes, workers};
+
+    #[test]
+    fn updates_that_find_the_ring_full_wait_and_none_is_lost() {
+        let sizes = Sizes { bindings: 1024, updates: 2, punts: 16 };
+        let fib = Arc::new(FibBuilder::default().build());
+        let (mut workers, ends, _table) = workers::<Mbuf>(1, sizes, fib);
+        let ends = ends.into_iter().next().expect("one worker");
+        let mut end = WorkerEnd::new(ends, Arc::new([]));
+        for key in 1..=10 {
+            end.update(Update::Unbind { key });
+        }
+        assert_eq!(end.waiting(), 8);
+        for _ in 0..5 {
+            workers[0].housekeeping();
+            end.push();
+        }
+        assert_eq!((end.waiting(), end.stats().applied()), (0, 10));
+    }
+}
