@@ -169,9 +169,11 @@ impl Record {
         // Writing to a String cannot fail.
         let _ = write!(line, " (number {}, seen by {})", self.attachment, self.via);
         for step in &self.steps {
-            let name = name(step.n);
-            let ms = step.at.as_micros() as f64 / 1000.0;
-            let _ = write!(line, ", {} {name} {ms:.3} ms", step.n);
+            let _ = write!(line, ", {} {}", step.n, name(step.n));
+            if let Some(with) = step.with {
+                let _ = write!(line, " {with}");
+            }
+            let _ = write!(line, " {:.3} ms", step.at.as_micros() as f64 / 1000.0);
         }
         line
     }
