@@ -470,7 +470,10 @@ impl Maar {
                 targets.entry((entry.hoa, anchor)).or_default().1 = true;
             }
         }
-        for ((hoa, maar), (cns, anchor)) in targets {
+        // The CNs' MAARs first, as in Figure 1: an anchor only serves those who have no session yet.
+        let (sessions, defaults): (Vec<_>, Vec<_>) =
+            targets.into_iter().partition(|(_, (cns, _))| !cns.is_empty());
+        for ((hoa, maar), (cns, anchor)) in sessions.into_iter().chain(defaults) {
             if maar != self.config.address && self.peers.contains(maar) {
                 self.bind(now, id, hoa, maar, cns, anchor, 0);
             }
