@@ -429,6 +429,7 @@ impl Maar {
         let (mac, attachment, has_old) = (mn.mac, mn.attachment, !mn.externals.is_empty());
         self.timers.disarm(&Timer::State(id.clone()));
         self.place_mn(id);
+        self.end_internals(id);
         self.set_station(now, mac, StationState::Attached);
         self.bind_all(now, id);
         if has_old {
@@ -448,6 +449,18 @@ impl Maar {
         self.answer_held(now);
         if let Some(Queued { from, sdbu }) = self.mns.get_mut(id).and_then(|mn| mn.queued.take()) {
             self.on_sdbu(now, from, sdbu);
+        }
+    }
+
+    /// The MN is no correspondent elsewhere any more, unless a newer MAAR of it has spoken meanwhile. It is
+    /// placed here already, so the workers notice nothing.
+    fn end_internals(&mut self, id: &Nai) {
+        let Some(mn) = self.mns.get(id) else { return };
+        let time = mn.attach_time;
+        for prefix in mn.prefixes() {
+            if self.lists.internal(prefix).is_some_and(|entry| entry.accepted.time <= time) {
+                self.lists.clear_internal(prefix, &mut self.timers, &mut self.out);
+            }
         }
     }
 
