@@ -85,11 +85,23 @@ impl Maar {
             return self.count("detach_unknown");
         };
         match self.mns.get(&id).map(|mn| &mn.state) {
-            Some(State::Attached) => self.detach(now, &id),
             Some(State::WaitSdba(_) | State::WaitAaa { .. }) => {
                 self.count("detach_during_exchange")
             }
-            _ => self.count("detach_not_here"),
+            Some(State::Detached | State::Released(_)) | None => self.count("detach_not_here"),
+            Some(State::Attached) => {}
+        }
+        self.link_gone(now, &id);
+    }
+
+    /// The MN's link is gone: it is Detached at once, or when the exchange under way ends.
+    fn link_gone(&mut self, now: Now, id: &Nai) {
+        let Some(mn) = self.mns.get_mut(id) else { return };
+        match mn.state {
+            State::Attached => self.detach(now, id),
+            State::WaitAaa { request: None } => self.give_up(now, id),
+            State::WaitAaa { .. } | State::WaitSdba(_) => mn.gone = true,
+            State::Detached | State::Released(_) => {}
         }
     }
 
@@ -117,21 +129,28 @@ impl Maar {
 
     /// Deletes the record and all that hangs on it, except the lease.
     pub(crate) fn forget(&mut self, id: &Nai) {
-        self.unwatch(id);
-        self.drop_updates(id);
+        self.withdraw(id);
         let Some(mn) = self.mns.remove(id) else { return };
-        self.asking.remove(id);
-        self.unplace(id, &mn.prefixes());
-        for timer in
-            [Timer::State(id.clone()), Timer::Advert(id.clone()), Timer::Settle(id.clone())]
-        {
-            self.timers.disarm(&timer);
-        }
         if let State::WaitAaa { request: Some(request) } = mn.state {
             self.requests.remove(&request);
         }
         if self.stations.get(&mn.mac) == Some(id) {
             self.stations.remove(&mn.mac);
+        }
+    }
+
+    /// Nothing of the record is in use any more: no place, no timer, no exchange.
+    pub(crate) fn withdraw(&mut self, id: &Nai) {
+        self.unwatch(id);
+        self.drop_updates(id);
+        self.asking.remove(id);
+        if let Some(mn) = self.mns.get(id) {
+            self.unplace(id, &mn.prefixes());
+        }
+        for timer in
+            [Timer::State(id.clone()), Timer::Advert(id.clone()), Timer::Settle(id.clone())]
+        {
+            self.timers.disarm(&timer);
         }
     }
 
@@ -164,7 +183,12 @@ impl Maar {
         let old_mac = mn.mac;
         let moved = (mn.mac, mn.port) != (mac, port);
         (mn.mac, mn.port) = (mac, port);
-        self.stations.insert(mac, id.clone());
+        mn.gone = false;
+        let before = self.stations.insert(mac, id.clone());
+        if let Some(other) = before.filter(|before| *before != id) {
+            // The station goes by another name now; nobody else would end what it left.
+            self.link_gone(now, &other);
+        }
         if old_mac != mac {
             if self.stations.get(&old_mac) == Some(&id) {
                 self.stations.remove(&old_mac);

@@ -4,7 +4,7 @@
 use crate::bindings::{External, Internal, Source};
 use crate::exchange::{Accepted, Repeats};
 use crate::maar::{Maar, Where};
-use crate::mn::{Asking, Queued, State};
+use crate::mn::{Asking, Mn, Queued, State};
 use crate::timers::Timer;
 use crate::{AaaAnswer, AaaRequest, Event, Output, StationState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +60,12 @@ impl Maar {
 
     /// (3) The AAA's answer.
     pub(crate) fn on_aaa(&mut self, now: Now, request: u64, answer: AaaAnswer) {
-        let Some(id) = self.requests.remove(&request) else { return self.count("aaa_answer_late") };
+        let waits =
+            |mn: &Mn| matches!(mn.state, State::WaitAaa { request: Some(r) } if r == request);
+        let asked = self.requests.remove(&request);
+        let Some(id) = asked.filter(|id| self.mns.get(id).is_some_and(waits)) else {
+            return self.count("aaa_answer_late");
+        };
         match answer {
             AaaAnswer::Granted { previous, attach_time, mn_id } => {
                 let id = self.canonical(&id, mn_id);
@@ -73,6 +78,9 @@ impl Maar {
             AaaAnswer::Unavailable => {
                 self.count("aaa_unavailable");
                 if let Some(mn) = self.mns.get_mut(&id) {
+                    if mn.gone {
+                        return self.give_up(now, &id);
+                    }
                     mn.state = State::WaitAaa { request: None };
                     self.timers.arm(Timer::State(id), now.mono + AAA_RETRY);
                 }
@@ -81,7 +89,7 @@ impl Maar {
     }
 
     /// No service for this MN: who asked for its lists is told so.
-    fn give_up(&mut self, now: Now, id: &Nai) {
+    pub(crate) fn give_up(&mut self, now: Now, id: &Nai) {
         let Some(mn) = self.mns.get_mut(id) else { return };
         let (mac, queued) = (mn.mac, mn.queued.take());
         self.forget(id);
@@ -94,10 +102,10 @@ impl Maar {
     /// The AAA's name of the MN is the one all MAARs use (R-03 source 2).
     fn canonical(&mut self, id: &Nai, named: Option<Nai>) -> Nai {
         let Some(named) = named.filter(|named| named != id) else { return id.clone() };
+        // Neither the name that ends nor an earlier stay under the one that goes on may leave anything behind.
+        self.withdraw(id);
+        self.withdraw(&named);
         let Some(mut mn) = self.mns.remove(id) else { return named };
-        for timer in [Timer::State(id.clone()), Timer::State(named.clone())] {
-            self.timers.disarm(&timer);
-        }
         self.leases.rename(id, &named);
         mn.id = named.clone();
         if let Some(old) = self.mns.remove(&named) {
@@ -107,7 +115,10 @@ impl Maar {
             mn.externals = old.externals;
             mn.sessions.absorb(old.sessions);
         }
-        self.stations.insert(mn.mac, named.clone());
+        // The station may go by a third name by now.
+        if self.stations.get(&mn.mac) == Some(id) {
+            self.stations.insert(mn.mac, named.clone());
+        }
         self.mns.insert(named.clone(), mn);
         named
     }
@@ -442,8 +453,9 @@ impl Maar {
             previous,
             status,
         }));
-        if status == Some(Status::OLD_TIMESTAMP.0) {
-            // A newer attachment exists elsewhere; its sDBU will fetch the lists.
+        let outdated = status == Some(Status::OLD_TIMESTAMP.0);
+        if outdated || self.mns.get(id).is_some_and(|mn| mn.gone) {
+            // A newer attachment exists elsewhere, or will; its sDBU will fetch the lists.
             self.detach(now, id);
         }
         self.answer_held(now);

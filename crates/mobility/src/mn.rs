@@ -93,6 +93,8 @@ pub(crate) struct Mn {
     pub(crate) claims: Vec<(Ipv6Addr, Ipv6Addr)>,
     /// Here longer than R-34's time.
     pub(crate) settled: bool,
+    /// Its link went while an exchange was under way: it is Detached when that ends.
+    pub(crate) gone: bool,
     pub(crate) state: State,
     pub(crate) queued: Option<Queued>,
 }
@@ -112,6 +114,7 @@ impl Mn {
             sessions: Sessions::default(),
             claims: Vec::new(),
             settled: false,
+            gone: false,
             state: State::WaitAaa { request: None },
             queued: None,
         }
