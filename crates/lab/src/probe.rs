@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// UDP port of both ends.
-pub const PORT: u16 = 7001;
+/// UDP port of both ends; no other protocol's, so that other decoders do not see one in it.
+pub const PORT: u16 = 40_000;
 /// From one probe to the next.
 const INTERVAL: Duration = Duration::from_millis(1);
 /// Octets of a probe's payload: about a voice frame.
