@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dataplane::fib::Role;
-use mobility::config::Prefix;
+use slowpath::config::Prefix;
 use wire::addr::{Mac, Nai};
 use wire::mh::Key;
 

@@ -20,6 +20,7 @@ use dpdk::lcore::LaunchError;
 use dpdk::mempool::{DATA_ROOM, PoolError};
 use dpdk::{Eal, Mbuf, Mempool, Port, PortConfig, RxQueue, TxQueue, lcore};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use slowpath::config::protocol;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -232,16 +233,16 @@ fn router_config(config: &Config, plan: &Plan<'_>, ports: &[Port]) -> slowpath::
     }
 }
 
-fn mobility_config(config: &Config, plan: &Plan<'_>, boot: u64) -> mobility::Config {
+fn mobility_config(config: &Config, plan: &Plan<'_>, boot: u64) -> protocol::Config {
     let own = (config.pool.value, config.address.value);
     let anchors = config.anchors.iter().map(|anchor| anchor.value).filter(|anchor| *anchor != own);
     let event_only =
         config.ports.iter().zip(0..).filter(|(p, _)| p.role == Role::Access && !p.attach_on_frame);
-    let peers = config.peers.iter().map(|peer| mobility::config::Peer {
-        address: peer.address.value,
-        keys: peer.keys.clone(),
-    });
-    mobility::Config {
+    let peers = config
+        .peers
+        .iter()
+        .map(|peer| protocol::Peer { address: peer.address.value, keys: peer.keys.clone() });
+    protocol::Config {
         address: config.address.value,
         pool: config.pool.value,
         peers: peers.collect(),
@@ -253,9 +254,9 @@ fn mobility_config(config: &Config, plan: &Plan<'_>, boot: u64) -> mobility::Con
         trust_rs_mnid: config.trust_rs_mnid,
         ra_mtu: u32::from(plan.ra_mtu),
         rdnss: config.rdnss.clone(),
-        timers: mobility::config::Timers {
+        timers: protocol::Timers {
             initial_bindack: config.initial_bindack,
-            ..mobility::config::Timers::default()
+            ..protocol::Timers::default()
         },
         // The standard library seeds this from the system's random source.
         seed: RandomState::new().build_hasher().finish(),

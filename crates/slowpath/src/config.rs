@@ -3,8 +3,11 @@
 
 use dataplane::fib::PortInfo;
 use diameter::nasreq::Identity;
-use mobility::config::Prefix;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// The protocol's configuration: who fills a [`Config`] needs no other part of `mobility`.
+pub use mobility::config as protocol;
+pub use mobility::config::Prefix;
 
 /// The configuration of a [`crate::Router`].
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use super::read::Draft;
 use super::tree::{At, Problems};
 use super::{Place, Port};
 use dataplane::fib::Role;
-use mobility::config::Prefix;
+use slowpath::config::Prefix;
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 

@@ -8,7 +8,7 @@ mod machine;
 use super::scalar::{self, PrefixText};
 use super::tree::{At, Field, Map, Node, Problems};
 use super::{Aaa, Config, Cores, Eal, Peer, Poll, Port};
-use mobility::config::Prefix;
+use slowpath::config::Prefix;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Texts of the configuration as values. Each takes the text as it stands and knows one form only.
 
-use mobility::config::Prefix;
+use slowpath::config::Prefix;
 use std::net::Ipv6Addr;
 use wire::addr::Mac;
 

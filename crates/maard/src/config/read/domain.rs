@@ -5,7 +5,7 @@ use super::{ADDRESS, Reader, global};
 use crate::config::scalar;
 use crate::config::tree::{At, Field};
 use crate::config::{Aaa, Peer};
-use mobility::config::Prefix;
+use slowpath::config::Prefix;
 use std::net::{Ipv6Addr, SocketAddr};
 use wire::addr::{Mac, Nai};
 use wire::mh::Key;
