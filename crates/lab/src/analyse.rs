@@ -86,7 +86,7 @@ pub fn of_frames(played: Played, users: &[Vec<Frame>; 2], core: &[Frame]) -> Ana
         stream: stream::tcp(b),
         iperf,
         ping: (
-            stream::ping(a, &(0..u64::MAX)),
+            stream::ping(a, &(began..u64::MAX)),
             windows.iter().map(|w| stream::ping(a, w)).collect(),
         ),
         ping_said: ping,

@@ -40,7 +40,9 @@ impl Capture {
         let mut command = netns.command("tcpdump");
         // -Z root: Debian's tcpdump gives up root and could not write into the user's directory.
         command.args(["-i", interface, "-n", "-U", "--immediate-mode", "-Z", "root"]);
-        command.args(["-B", "8192", "--time-stamp-precision=nano", "-w"]).arg(file);
+        // -s: in immediate mode the kernel's buffer is cut into slots of the longest frame to be kept; with tcpdump's
+        // default of 256 KiB eight MiB would hold 32 frames.
+        command.args(["-s", "2048", "-B", "8192", "--time-stamp-precision=nano", "-w"]).arg(file);
         if let Some(count) = taste.count {
             command.args(["-c", &count.to_string()]);
         }

@@ -77,6 +77,13 @@ impl Host {
             .any(|a| a["local"] == wanted.as_str() && a.get("tentative").is_none()))
     }
 
+    /// Whether one ping from HoA1 to the other's HoA1 is answered.
+    pub fn reaches_peer(&self) -> bool {
+        let mut ping = self.netns.command("ping");
+        ping.args(["-6", "-n", "-c1", "-W1", "-I", &self.user.hoa1().to_string()]);
+        netns::run(ping.arg(self.user.peer().hoa1().to_string())).is_ok()
+    }
+
     /// The stock tool that sends one RS.
     pub fn solicit(&self, folder: &Folder) -> Result<Process> {
         let mut command = self.netns.command("rdisc6");

@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 
 /// From one move to the next.
 const BETWEEN: Duration = Duration::from_secs(3);
+/// The first move comes this much later: not on a multiple of ping's interval, or a request would leave in the very
+/// millisecond of every move.
+const OFFBEAT: Duration = Duration::from_millis(40);
 /// After the last move; more than the five seconds that are judged.
 const AFTER: Duration = Duration::from_secs(7);
 /// For the first attachment.
@@ -171,6 +174,9 @@ impl Stage<'_> {
         for user in User::ALL {
             self.progress.say(&format!("{user}_HoA1 is {}", user.hoa1()));
         }
+        // Their routers may still be asking for each other's MAC.
+        self.interrupt.until(ATTACH, "A reaches B", || Ok(self.a.reaches_peer().then_some(())))?;
+        self.progress.say("A reaches B");
         Ok(())
     }
 
@@ -186,17 +192,17 @@ impl Stage<'_> {
             server.check_running()?;
             Ok(server.said().contains("listening").then_some(()))
         })?;
+        let (start, began) = (Instant::now(), now_ns());
         let probes = Probes::start(&self.a, &self.b)?;
         let mut ping = self.a.ping(self.folder)?;
         let mut client = self.a.iperf_client(self.folder, seconds - 1)?;
-        let (start, began) = (Instant::now(), now_ns());
         self.progress.say("session: probes 1,000 a second each way, iperf3, ping");
 
         let mut moves = Vec::new();
         let mut first_frames = Vec::new();
         for (n, script) in (1..).zip(SCRIPT) {
             first_frames.push(self.watch(&script)?);
-            self.play_until(start + BETWEEN * n, &probes)?;
+            self.play_until(start + BETWEEN * n + OFFBEAT, &probes)?;
             moves.push(self.make(&script)?);
         }
         self.play_until(start + Duration::from_secs(seconds), &probes)?;

@@ -21,7 +21,7 @@ use crate::netns::{self, Netns};
 use crate::process::Process;
 use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Name of the core bridge.
@@ -52,6 +52,22 @@ pub struct Topology {
     aaa_netns: Netns,
     /// The namespace of the bridges.
     pub net: Netns,
+    /// Last: while a router runs it needs them.
+    _dpdk: DpdkFiles,
+}
+
+/// DPDK leaves a few files of each instance behind, also after a clean end.
+#[derive(Debug)]
+struct DpdkFiles;
+
+impl Drop for DpdkFiles {
+    fn drop(&mut self) {
+        for maar in Maar::ALL {
+            // Not there when the router never started.
+            let _ =
+                std::fs::remove_dir_all(Path::new("/var/run/dpdk").join(config::instance(maar)));
+        }
+    }
 }
 
 impl Topology {
@@ -68,7 +84,8 @@ impl Topology {
         let aaa_netns = Netns::create("aaa")?;
         core_host(&net, &aaa_netns, "aaa", AAA)?;
         let aaa = start_aaa(folder, &aaa_netns)?;
-        let mut topology = Topology { routers: BTreeMap::new(), aaa, aaa_netns, net };
+        let routers = BTreeMap::new();
+        let mut topology = Topology { routers, aaa, aaa_netns, net, _dpdk: DpdkFiles };
         for maar in Maar::ALL {
             let router = topology.start_router(folder, maar)?;
             topology.routers.insert(maar, router);

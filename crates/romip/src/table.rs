@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 fn columns(what: Table) -> &'static [&'static str] {
     match what {
         Table::Mns => {
-            &["mn_id", "mac", "port", "state", "hoa", "lease", "attach_time", "link_local"]
+            &["mn_id", "mac", "port", "state", "hoa", "lease", "link_local", "attach_time_us"]
         }
         Table::Bindings => &["list", "hoa", "coa", "maar", "state", "source", "expires_s", "mn_id"],
         Table::Counters => &["name", "value"],
@@ -42,12 +42,23 @@ pub fn text(what: Table, rows: &[Value]) -> String {
     names.retain(|name| rows.iter().any(|row| !cell(row.get(*name)).is_empty()));
     let mut table = comfy_table::Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(&names);
+    table.set_header(names.iter().map(|name| name.trim_end_matches("_us")));
     for row in &rows {
-        table.add_row(names.iter().map(|name| cell(row.get(*name))));
+        table.add_row(names.iter().map(|name| named(name, row.get(*name))));
     }
     let lines = table.lines().map(|line| line.trim_end().to_owned() + "\n");
     lines.collect()
+}
+
+/// A column of microseconds since 1970 is shown as the time of day; the date is in the log.
+fn named(name: &str, value: Option<&Value>) -> String {
+    match value.and_then(Value::as_u64) {
+        Some(us) if name.ends_with("_us") => {
+            let (ms, s) = (us / 1000, us / 1_000_000);
+            format!("{:02}:{:02}:{:02}.{:03}Z", s / 3600 % 24, s / 60 % 60, s % 60, ms % 1000)
+        }
+        _ => cell(value),
+    }
 }
 
 fn cell(value: Option<&Value>) -> String {
@@ -104,6 +115,14 @@ mod tests {
         let text = text(Table::Handovers, &rows);
         assert!(text.contains("1 RS rs 0.000 ms"), "{text}");
         assert!(text.contains("5 sDBU 1.204 ms 2001:db8:ff::a2"), "{text}");
+    }
+
+    #[test]
+    fn a_moment_is_shown_as_the_time_of_day() {
+        let rows =
+            [json!({ "mn_id": "usera@example.org", "attach_time_us": 1_767_225_600_250_000_u64 })];
+        let text = text(Table::Mns, &rows);
+        assert!(text.contains("00:00:00.250Z") && !text.contains("_us"), "{text}");
     }
 
     #[test]
