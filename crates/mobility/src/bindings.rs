@@ -46,6 +46,8 @@ pub(crate) struct Internal {
     pub(crate) source: Source,
     /// The last request that set it, for R-24. Zero time for entries learnt otherwise.
     pub(crate) accepted: Accepted,
+    /// When that was.
+    pub(crate) learnt: Instant,
     /// Nobody here talks to it any more, so its MAAR no longer tells us.
     pub(crate) stale: bool,
     pub(crate) expires: Instant,
@@ -220,6 +222,7 @@ mod tests {
             maar: MAAR,
             source: Source::Sdba,
             accepted,
+            learnt: Instant(0),
             stale: false,
             expires: Instant(9),
         }

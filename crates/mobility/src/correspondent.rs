@@ -101,6 +101,7 @@ impl Maar {
             maar: by.from,
             source: Source::Ddbu,
             accepted: by,
+            learnt: now.mono,
             stale: false,
             expires,
         };

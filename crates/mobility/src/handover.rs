@@ -392,7 +392,8 @@ impl Maar {
                 now.mono + self.config.timers.binding,
             ),
         };
-        let entry = Internal { hoa: cn, maar, source, accepted, stale: false, expires };
+        let learnt = now.mono;
+        let entry = Internal { hoa: cn, maar, source, accepted, learnt, stale: false, expires };
         self.lists.set_internal(entry, &mut self.timers, &mut self.out);
     }
 

@@ -103,8 +103,8 @@ impl Maar {
             if !newer {
                 let accepted = Accepted { seq: None, ..by };
                 let source = Source::Forwarding;
-                let entry =
-                    Internal { hoa, maar: by.from, source, accepted, stale: false, expires };
+                let (maar, learnt) = (by.from, now.mono);
+                let entry = Internal { hoa, maar, source, accepted, learnt, stale: false, expires };
                 self.lists.set_internal(entry, &mut self.timers, &mut self.out);
             }
         }
@@ -250,6 +250,7 @@ impl Maar {
             maar: from,
             source: Source::Forwarding,
             accepted,
+            learnt: now.mono,
             stale: false,
             expires,
         };

@@ -186,7 +186,7 @@ impl Maar {
             peer.sample(round_trip);
         }
         match (ddba.status, round_trip) {
-            (Status::ACCEPTED, Some(_)) => self.bound(now, key, &ddba),
+            (Status::ACCEPTED, Some(round_trip)) => self.bound(now, key, &ddba, round_trip),
             (Status::SEQUENCE, _) | (Status::MESG_ID, Some(_)) => {
                 self.resync_update(now, key, &ddba, mesg_id)
             }
@@ -203,7 +203,7 @@ impl Maar {
         }
     }
 
-    fn bound(&mut self, now: Now, key: (Prefix64, Ipv6Addr), ddba: &Ddba) {
+    fn bound(&mut self, now: Now, key: (Prefix64, Ipv6Addr), ddba: &Ddba, round_trip: Duration) {
         let granted = Duration::from_secs(u64::from(ddba.lifetime) * 4);
         // 0.8 of what was granted, less up to a tenth of that.
         let jitter = (self.rng.next() % 1000) as u32;
@@ -223,8 +223,18 @@ impl Maar {
                 .arm(Timer::Update(key.0, key.1), now.mono + refresh.max(Duration::from_secs(1)));
         }
         for place in &ddba.cns {
-            self.on_cn_place(now, &id, key, *place);
+            let spoke = self.spoke_since(now, place.cn, key.1, round_trip);
+            let moved_to = place.moved_to.filter(|_| !spoke);
+            self.on_cn_place(now, &id, key, CnPlace { moved_to, ..*place });
         }
+    }
+
+    /// Whether `maar` told us by a dDBU of its own that `cn` is there, after it was asked: its answer may be the older
+    /// word of the two.
+    fn spoke_since(&self, now: Now, cn: Ipv6Addr, maar: Ipv6Addr, asked: Duration) -> bool {
+        self.lists.internal(Prefix64::of(cn)).is_some_and(|entry| {
+            entry.source == Source::Ddbu && entry.maar == maar && now.mono - entry.learnt <= asked
+        })
     }
 
     /// What the answer says of one CN.
