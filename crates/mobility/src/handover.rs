@@ -147,8 +147,20 @@ impl Maar {
         self.delegate(now, id);
         if handover && known {
             self.start_sdbu(now, id, previous);
+            self.refuse_older(now, id);
         } else {
             self.finish(now, id, Ipv6Addr::UNSPECIFIED, Some(Status::ACCEPTED));
+        }
+    }
+
+    /// An sDBU that waited for the AAA's answer and is older than it need not wait for the sDBA too: its sender is
+    /// outdated.
+    fn refuse_older(&mut self, now: Now, id: &Nai) {
+        let Some(mn) = self.mns.get_mut(id) else { return };
+        let time = mn.attach_time;
+        let older = |queued: &mut Queued| queued.sdbu.attach_time.unwrap_or_default() <= time;
+        if let Some(Queued { from, sdbu }) = mn.queued.take_if(older) {
+            self.on_sdbu(now, from, sdbu);
         }
     }
 
