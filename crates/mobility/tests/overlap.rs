@@ -8,6 +8,8 @@ use common::log::Sent;
 use common::world::*;
 use common::{Fate, Net, ms, secs};
 use mobility::Input;
+use std::net::Ipv6Addr;
+use wire::mh::{CnPlace, Ddba, Message, Status};
 
 /// Delays or loses the first message of this short form.
 fn first(text: &'static str, fate: Fate) -> impl FnMut(&Sent) -> Fate {
@@ -180,6 +182,63 @@ fn two_users_at_one_maar_talk_without_tunnel_and_without_signalling_for_it() {
         net.sent(start).filter(for_the_pair).map(Sent::to_string).collect::<Vec<_>>(),
         [""; 0]
     );
+}
+
+/// "not here" from the MAAR an entry names, told to a3 after b2's own dDBU of B. What a3 knows of B then.
+fn after_not_here(ddbu_first: bool) -> Vec<String> {
+    let mut net = Net::g0().both_away();
+    net.set_fate(first("b2>a3 dDBA", Fate::Lose));
+    let ddbu = net.ddbu(B2, 1, net.attach_time(B2, B), B_HOA1);
+    if ddbu_first {
+        net.forge(B2, A3, &ddbu);
+    }
+    let start = net.now;
+    net.attach(A, A3);
+    net.run(ms(500));
+    if !ddbu_first {
+        net.forge(B2, A3, &ddbu);
+    }
+    let asked = net.sent(start).filter(|sent| sent.is_between(A3, B2)).find_map(Sent::ddbu);
+    let asked = asked.expect("step 7");
+    net.run(ms(1));
+    let not_here = Ddba {
+        status: Status::ACCEPTED,
+        seq: asked.seq,
+        lifetime: 150,
+        attach_time: asked.attach_time,
+        hoa: Some(A_HOA1),
+        cns: vec![CnPlace { cn: B_HOA1, moved_to: Some(Ipv6Addr::UNSPECIFIED) }],
+    };
+    net.forge(B2, A3, &Message::Ddba(not_here));
+    net.entries(A3, B_HOA1)
+}
+
+#[test]
+fn not_here_ends_an_entry_that_stood_when_it_was_asked() {
+    assert_eq!(after_not_here(true), [""; 0]);
+}
+
+#[test]
+fn not_here_that_was_asked_before_the_correspondent_s_own_ddbu_came_is_the_older_word() {
+    assert_eq!(after_not_here(false), ["B_HoA1 -> b2"]);
+}
+
+/// the sDBU a node's former MAAR sent too late is refused at the AAA's answer.
+#[test]
+fn an_sdbu_older_than_the_aaa_s_answer_is_refused_before_the_sdba_comes() {
+    let mut net = Net::g0().at_home();
+    net.set_link(A2, A3, ms(20));
+    net.set_link(AAA, A3, ms(200));
+    net.set_link(A1, A3, secs(5));
+    let start = net.now;
+    net.aaa.misplace(&A.nai(), A3);
+    net.attach(A, A2);
+    net.run(ms(1));
+    net.aaa.misplace(&A.nai(), A1);
+    net.attach(A, A3);
+    net.run(ms(300));
+    assert_eq!(net.times(start, "a2>a3 sDBU A"), [ms(2)]);
+    assert_eq!(net.times(start, "a3>a2 sDBA 157"), [ms(202)], "{:?}", net.story(start));
 }
 
 /// the access point's word counts although an exchange is under way.
