@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The AVPs this program knows: those of protocol.md 3.7 and of the base messages (RFC 6733 §4.5, RFC 5447, RFC 5779).
+//! The AVPs this program knows: those of PROTOCOL.md 3.7 and of the base messages (RFC 6733 §4.5, RFC 5447, RFC 5779).
 //! An AVP outside this table with the M bit set is refused with 5001; a known one is never refused for its M bit,
 //! because dictionaries differ about it.
 

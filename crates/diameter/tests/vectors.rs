@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! AAR and AAA are exactly the worked octets of protocol.md 3.7, both ways.
+//! AAR and AAA are exactly the worked octets of PROTOCOL.md 3.7, both ways.
 
 mod common;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The configuration file: YAML (design.md section 5), every key commented in `config/maard.yaml`.
+//! The configuration file: YAML, every key commented in `config/maard.yaml`.
 //!
 //! Three steps, each in its file: `yaml` (text -> tree), `read` (tree -> values, unknown keys refused), `check`
 //! (values against each other and against this machine). Problems are collected, never thrown one by one: a file's

@@ -80,7 +80,7 @@ impl MesgId {
 mod tests {
     use super::*;
 
-    /// 2026-01-01T00:00:00.25Z, the time of protocol.md's worked messages.
+    /// 2026-01-01T00:00:00.25Z, the time of PROTOCOL.md's worked messages.
     const WORKED: Duration = Duration::from_millis(1_767_225_600_250);
 
     #[test]

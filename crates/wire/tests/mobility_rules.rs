@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a receiver takes and refuses: the grammar of protocol.md 3.3, flags by R-38, malformed messages by R-39.
+//! What a receiver takes and refuses: the grammar of PROTOCOL.md 3.3, flags by R-38, malformed messages by R-39.
 
 mod common;
 

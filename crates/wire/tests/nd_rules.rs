@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! ICMPv6 of access and core ports: the checks of RFC 4861 §6.1.1, §7.1.1 and §7.1.2, the RoMIP option of
-//! protocol.md 3.6, echo, errors, MLD; and smoltcp's reading of what we write.
+//! PROTOCOL.md 3.6, echo, errors, MLD; and smoltcp's reading of what we write.
 
 mod common;
 

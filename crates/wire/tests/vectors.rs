@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The worked messages of protocol.md 3.4 to 3.6, both ways, and the two captures of them.
+//! The worked messages of PROTOCOL.md 3.4 to 3.6, both ways, and the two captures of them.
 
 mod common;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! AA-Request, AA-Answer, Session-Termination as typed values (protocol.md 3.7; NASREQ, RFC 7155). Encoding and decoding
+//! AA-Request, AA-Answer, Session-Termination as typed values (PROTOCOL.md 3.7; NASREQ, RFC 7155). Encoding and decoding
 //! are in `request.rs` and `answer.rs`; the order of AVPs is the one of the worked octets.
 
 mod answer;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The mobility message authentication option (RFC 4285 §5, protocol.md 3.2): HMAC-SHA-256 cut to 16 octets over the
+//! The mobility message authentication option (RFC 4285 §5, PROTOCOL.md 3.2): HMAC-SHA-256 cut to 16 octets over the
 //! two MAARs' addresses and the MH up to the end of the SPI, checksum field 0.
 
 use super::Key;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Messages to octets: options in the order of protocol.md 3.3, each at its alignment; MAC, then checksum.
+//! Messages to octets: options in the order of PROTOCOL.md 3.3, each at its alignment; MAC, then checksum.
 //! Read [`super::options`] first for the layouts.
 
 use super::options as opt;

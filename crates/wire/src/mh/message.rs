@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The messages as values (protocol.md 3.1 to 3.3).
+//! The messages as values (PROTOCOL.md 3.1 to 3.3).
 
 use crate::addr::Nai;
 use crate::time::AttachTime;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mobility Header messages: sDBU, sDBA, dDBU, dDBA (draft §6, protocol.md 3.1-3.4), Heartbeat (RFC 5847),
+//! Mobility Header messages: sDBU, sDBA, dDBU, dDBA (draft §6, PROTOCOL.md 3.1-3.4), Heartbeat (RFC 5847),
 //! Binding Error (RFC 6275 §6.1.9).
 //!
 //! A receiver goes through [`MhView`] in the order of R-36: `new_checked` (length, proto), `checksum_ok`,
@@ -58,7 +58,7 @@ pub struct TooLong {
     pub len: usize,
 }
 
-/// The octets of the Mobility Header of `message` from `src` to `dst`: options in the order of protocol.md 3.3,
+/// The octets of the Mobility Header of `message` from `src` to `dst`: options in the order of PROTOCOL.md 3.3,
 /// then MAC, then checksum. `None` for `seal` is a peer configured `auth none`.
 ///
 /// Whether it also keeps to [`MAX_LEN`] is the caller's concern: ask [`encoded_len`] before listing more.

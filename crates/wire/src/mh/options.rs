@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mobility options (protocol.md 3.2): numbers, alignment, walking, and what each one says.
+//! Mobility options (PROTOCOL.md 3.2): numbers, alignment, walking, and what each one says.
 //!
 //! ```text
 //!  8  MN-ID            08 1+n 01 NAI[n]                     none

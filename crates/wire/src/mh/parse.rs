@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Octets to messages: the grammar of protocol.md 3.3 as a receiver takes it, flags by R-38, faults by R-39.
+//! Octets to messages: the grammar of PROTOCOL.md 3.3 as a receiver takes it, flags by R-38, faults by R-39.
 //!
 //! One pass gathers the options whatever their order (groups keep theirs), then each kind takes what it may have.
 //! Options a kind does not use are skipped, as RFC 6275 §6.2.1 asks for unknown ones.

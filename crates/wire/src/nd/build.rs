@@ -17,7 +17,7 @@ const ROUTER: u8 = 0x80;
 const SOLICITED: u8 = 0x40;
 const OVERRIDE: u8 = 0x20;
 
-/// The octets of an RA from `src` to `dst`, SLLAO = [`crate::addr::ROUTER_MAC`]; order of protocol.md 3.6, RDNSS
+/// The octets of an RA from `src` to `dst`, SLLAO = [`crate::addr::ROUTER_MAC`]; order of PROTOCOL.md 3.6, RDNSS
 /// before Assigned.
 pub fn router_advert(ra: &RouterAdvert, src: Ipv6Addr, dst: Ipv6Addr) -> Vec<u8> {
     let [high, low] = ra.router_lifetime.to_be_bytes();

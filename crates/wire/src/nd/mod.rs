@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Neighbour Discovery on access and core ports: RS (with the RoMIP option), RA, NS, NA, MLDv2 reports
-//! (protocol.md 3.6; RFC 4861, 4443, 3810). ICMPv6 messages as octets from the type field on; the IPv6 and
+//! (PROTOCOL.md 3.6; RFC 4861, 4443, 3810). ICMPv6 messages as octets from the type field on; the IPv6 and
 //! Ethernet headers around them are in [`crate::ip6`].
 
 mod build;

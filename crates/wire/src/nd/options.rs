@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Neighbour Discovery options (RFC 4861 §4.6) and the RoMIP option (protocol.md 3.6): walking and writing.
+//! Neighbour Discovery options (RFC 4861 §4.6) and the RoMIP option (PROTOCOL.md 3.6): walking and writing.
 //!
 //! ```text
 //! RoMIP: 0 type 253   1 length (8-octet units)   2 subtype   3 aux   4 "RoMP"   8 body, zero padded

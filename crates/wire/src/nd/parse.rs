@@ -11,7 +11,7 @@ use crate::addr::Mac;
 use crate::ip6;
 use std::net::Ipv6Addr;
 
-/// Most Session options of an RS that are read (protocol.md 3.6).
+/// Most Session options of an RS that are read (PROTOCOL.md 3.6).
 const MAX_SESSIONS: usize = 32;
 
 /// Hop limit of every ND message: proof that no router forwarded it.
