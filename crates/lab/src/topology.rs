@@ -220,7 +220,7 @@ pub fn beside(program: &str) -> Result<PathBuf> {
     let folders = me.ancestors().skip(1).take(2);
     folders.map(|folder| folder.join(program)).find(|path| path.is_file()).ok_or_else(|| {
         failed(format!(
-            "no {program} beside {}; build it first: cargo build{} -p maard -p aaad",
+            "no {program} beside {}; build it first: cargo build{} -p maard -p aaad -p romip",
             me.display(),
             if cfg!(debug_assertions) { "" } else { " --release" },
         ))
