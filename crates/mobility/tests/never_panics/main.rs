@@ -2,8 +2,11 @@
 //! Random inputs, valid, mutated and made of nothing, in random states: no panic, no deadline that stays, no message to
 //! anybody but a peer, the same outputs each time; and when every lifetime is over nothing is left but leases.
 
+mod acts;
+#[path = "../common/mod.rs"]
 mod common;
 
+use acts::{Act, Damage, act};
 use common::forge;
 use common::world::*;
 use common::{NEW_YEAR, secs};
@@ -13,195 +16,13 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::time::Duration;
-use wire::addr::{Nai, Prefix64};
-use wire::mh::{
-    AskGroup, CnPlace, Ddba, Ddbu, Message, MhView, Sdba, Sdbu, Seal, Serving, Status, TellGroup,
-};
+use wire::addr::Prefix64;
+use wire::mh::{Message, MhView, Seal};
 use wire::nd::RouterSolicit;
-use wire::time::{AttachTime, Instant, MesgId, Now};
+use wire::time::{Instant, MesgId, Now};
 
 /// The MAAR under test; the others are only names.
 const OWN: Ipv6Addr = A2;
-
-/// What happens next.
-#[derive(Clone, Debug)]
-enum Act {
-    Attach {
-        user: User,
-        port: u8,
-        mn_id: Option<User>,
-    },
-    Detach(User),
-    Solicit {
-        user: User,
-        name: Option<User>,
-        sessions: Vec<(Ipv6Addr, Ipv6Addr)>,
-    },
-    Frame {
-        user: User,
-        source: Option<Ipv6Addr>,
-    },
-    Session(Ipv6Addr, Ipv6Addr),
-    /// To one of the requests under way, by its place among them.
-    Aaa {
-        which: usize,
-        answer: AaaAnswer,
-    },
-    Mh {
-        from: Ipv6Addr,
-        message: Message,
-        damage: Damage,
-    },
-    Octets {
-        from: Ipv6Addr,
-        octets: Vec<u8>,
-    },
-    Pass(Duration),
-}
-
-#[derive(Clone, Debug)]
-enum Damage {
-    None,
-    /// Number and attach time are made those of the last request to that peer, so that answers fit.
-    Fitting,
-    Unsealed,
-    Octet {
-        at: usize,
-        mask: u8,
-        repair: bool,
-    },
-}
-
-fn user() -> impl Strategy<Value = User> {
-    (0..USERS.len()).prop_map(|n| USERS[n])
-}
-
-fn maar() -> impl Strategy<Value = Ipv6Addr> {
-    prop_oneof![8 => (0..MAARS.len()).prop_map(|n| MAARS[n]), 1 => Just(STRANGER), 1 => Just(Ipv6Addr::UNSPECIFIED)]
-}
-
-fn address() -> impl Strategy<Value = Ipv6Addr> {
-    let leased = (user(), 0..MAARS.len()).prop_map(|(user, n)| user.hoa(MAARS[n]));
-    let odd = prop_oneof![Just(A1), Just(Ipv6Addr::UNSPECIFIED), Just(A.link_local())];
-    prop_oneof![12 => leased, 1 => odd, 1 => any::<u128>().prop_map(Ipv6Addr::from_bits)]
-}
-
-/// Few different ones, so that equal, older and newer all happen.
-fn time() -> impl Strategy<Value = AttachTime> {
-    let now = AttachTime::from_unix(NEW_YEAR).0;
-    prop_oneof![9 => (0..6u64).prop_map(move |n| AttachTime(now + n)), 1 => any::<u64>().prop_map(AttachTime)]
-}
-
-fn number() -> impl Strategy<Value = u16> {
-    prop_oneof![3 => 0..4u16, 1 => any::<u16>()]
-}
-
-fn status() -> impl Strategy<Value = Status> {
-    let known = prop_oneof![Just(4), Just(129), Just(135), Just(144), Just(153), Just(157)];
-    prop_oneof![6 => Just(0), 6 => known, 1 => any::<u8>()].prop_map(Status)
-}
-
-fn message() -> impl Strategy<Value = Message> {
-    let cns = || vec(address(), 0..4);
-    let ask = (address(), cns()).prop_map(|(hoa, cns)| AskGroup { hoa, cns });
-    let serving = || (address(), maar()).prop_map(|(cn, maar)| Serving { cn, maar });
-    let tell =
-        (address(), vec(serving(), 1..4)).prop_map(|(hoa, sessions)| TellGroup { hoa, sessions });
-    let cn_place = (address(), proptest::option::of(maar()))
-        .prop_map(|(cn, moved_to)| CnPlace { cn, moved_to });
-    let time = || proptest::option::weighted(0.9, time());
-    let life = || prop_oneof![1 => Just(0), 3 => 1..200u16, 1 => any::<u16>()];
-    let pair = proptest::option::weighted(0.1, (address(), address()));
-    prop_oneof![
-        (number(), life(), user(), time(), vec(ask, 0..3), pair).prop_map(
-            |(seq, lifetime, user, attach_time, groups, cursor)| Message::Sdbu(Sdbu {
-                seq,
-                lifetime,
-                mn_id: user.nai(),
-                attach_time,
-                groups,
-                cursor,
-            })
-        ),
-        (status(), number(), life(), user(), time(), vec(tell, 0..3)).prop_map(
-            |(status, seq, lifetime, user, attach_time, groups)| Message::Sdba(Sdba {
-                status,
-                seq,
-                lifetime,
-                mn_id: Some(user.nai()),
-                attach_time,
-                groups,
-            })
-        ),
-        (number(), life(), time(), address(), maar(), cns()).prop_map(
-            |(seq, lifetime, attach_time, hoa, serving, cns)| Message::Ddbu(Ddbu {
-                seq,
-                lifetime,
-                attach_time,
-                hoa,
-                serving,
-                cns,
-            })
-        ),
-        (status(), number(), life(), time(), address(), vec(cn_place, 0..4)).prop_map(
-            |(status, seq, lifetime, attach_time, hoa, cns)| Message::Ddba(Ddba {
-                status,
-                seq,
-                lifetime,
-                attach_time,
-                hoa: Some(hoa),
-                cns,
-            })
-        ),
-    ]
-}
-
-fn damage() -> impl Strategy<Value = Damage> {
-    prop_oneof![
-        4 => Just(Damage::None),
-        6 => Just(Damage::Fitting),
-        1 => Just(Damage::Unsealed),
-        2 => (any::<usize>(), 1..=255u8, any::<bool>())
-            .prop_map(|(at, mask, repair)| Damage::Octet { at, mask, repair }),
-    ]
-}
-
-fn answer() -> impl Strategy<Value = AaaAnswer> {
-    let granted =
-        (maar(), proptest::option::weighted(0.8, time()), proptest::option::weighted(0.1, user()))
-            .prop_map(|(previous, attach_time, user)| AaaAnswer::Granted {
-                previous,
-                attach_time,
-                mn_id: user.map(User::nai),
-            });
-    prop_oneof![
-        8 => granted,
-        1 => Just(AaaAnswer::Refused { code: 5003 }),
-        1 => Just(AaaAnswer::Unavailable),
-    ]
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    let pass = prop_oneof![
-        4 => 0..2_000u64, 2 => 2_000..100_000u64, 1 => 100_000..700_000u64,
-    ];
-    let peer = || (0..MAARS.len()).prop_map(|n| MAARS[n]);
-    prop_oneof![
-        4 => (user(), 0..3u8, proptest::option::weighted(0.1, user()))
-            .prop_map(|(user, port, mn_id)| Act::Attach { user, port, mn_id }),
-        2 => user().prop_map(Act::Detach),
-        2 => (user(), proptest::option::of(user()), vec((address(), address()), 0..30))
-            .prop_map(|(user, name, sessions)| Act::Solicit { user, name, sessions }),
-        2 => (user(), proptest::option::of(address()))
-            .prop_map(|(user, source)| Act::Frame { user, source }),
-        4 => (address(), address()).prop_map(|(hoa, cn)| Act::Session(hoa, cn)),
-        6 => (any::<usize>(), answer()).prop_map(|(which, answer)| Act::Aaa { which, answer }),
-        10 => (peer(), message(), damage())
-            .prop_map(|(from, message, damage)| Act::Mh { from, message, damage }),
-        1 => (maar(), vec(any::<u8>(), 0..64)).prop_map(|(from, octets)| Act::Octets { from, octets }),
-        5 => pass.prop_map(|ms| Act::Pass(Duration::from_millis(ms))),
-    ]
-}
 
 /// The MAAR, and what is known of it from outside.
 struct Bench {
@@ -366,6 +187,54 @@ fn fit(message: &mut Message, asked: &Message) {
     }
 }
 
+/// Plays the acts and lets every lifetime pass.
+fn end_of(acts: &[Act]) -> Bench {
+    let mut bench = Bench::new();
+    acts.iter().for_each(|act| bench.play(act));
+    bench.let_all_end();
+    bench
+}
+
+/// Nothing but leases.
+fn assert_empty(bench: &Bench) {
+    assert_eq!(bench.maar.mns(), []);
+    assert_eq!(bench.maar.bindings(bench.time()), []);
+    assert_eq!(bench.maar.deadline(), None);
+    let mut places = bench.places.values();
+    assert!(
+        places.all(|place| matches!(place, Place::Absent | Place::Unknown)),
+        "{:?}",
+        bench.places
+    );
+}
+
+/// The AAA's answer to the request `which` of those under way: handed over by A_MAAR1, and so named.
+fn named(which: usize, user: Option<User>) -> Act {
+    let mn_id = user.map(User::nai);
+    Act::Aaa { which, answer: AaaAnswer::Granted { previous: A1, attach_time: None, mn_id } }
+}
+
+fn attach(user: User, mn_id: Option<User>) -> Act {
+    Act::Attach { user, port: 0, mn_id }
+}
+
+#[test]
+fn a_station_the_aaa_names_while_it_goes_by_another_name_leaves_nothing() {
+    assert_empty(&end_of(&[
+        attach(C, None),
+        attach(C, Some(A)),
+        named(0, Some(B)),
+        named(0, None),
+    ]));
+}
+
+#[test]
+fn two_stations_the_aaa_gives_one_name_leave_nothing() {
+    let come = [C, E, B, A].map(|user| attach(user, None));
+    let answers = [named(0, None), named(0, Some(A)), named(0, None), named(0, Some(B))];
+    assert_empty(&end_of(&[come, answers].concat()));
+}
+
 proptest! {
     // A failing input is printed whole and becomes a test of its own.
     #![proptest_config(ProptestConfig {
@@ -376,16 +245,7 @@ proptest! {
 
     #[test]
     fn whatever_comes_nothing_panics_and_nothing_outlives_its_lifetime(acts in vec(act(), 1..80)) {
-        let mut bench = Bench::new();
-        acts.iter().for_each(|act| bench.play(act));
-        bench.let_all_end();
-        let names: Vec<Nai> = bench.maar.mns().into_iter().map(|mn| mn.mn_id).collect();
-        prop_assert!(names.is_empty(), "records of {:?}: {:?}", names, bench.maar.mns());
-        let lists = bench.maar.bindings(bench.time());
-        prop_assert!(lists.is_empty(), "{:?}", lists);
-        prop_assert_eq!(bench.maar.deadline(), None);
-        let left = bench.places.iter().find(|(_, place)| !matches!(place, Place::Absent | Place::Unknown));
-        prop_assert!(left.is_none(), "{:?}", left);
+        assert_empty(&end_of(&acts));
     }
 
     #[test]
