@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What AAR and STR are answered: is the user known (5030), then the table's word.
+//! What AAR and STR are answered: is the user known (5030), then the store's word.
 
 use crate::config::Subscribers;
-use crate::table::{Attach, Reply, Table};
+use crate::store::{Attach, Detach, Operation, Reply};
 use crate::text::Foreign;
 use diameter::dictionary::{code, result};
 use diameter::message::encode_avp;
@@ -10,64 +10,56 @@ use diameter::nasreq::{AaAnswer, AaRequest, Sender, StRequest};
 use diameter::refuse::Refusal;
 use log::debug;
 use std::time::Duration;
-use wire::time::{AttachTime, Now};
+use wire::time::AttachTime;
 
 /// An attach time further ahead of this server's clock than this comes from no clock in order. Stored, it would stand
 /// above every later attachment of its MN.
 const MAX_AHEAD: Duration = Duration::from_secs(24 * 3600);
 
-/// The table with the rules around it.
+/// The rules around the store.
 #[derive(Debug)]
 pub struct Authority {
     realm: String,
     subscribers: Subscribers,
     session_timeout: u32,
-    table: Table,
 }
 
 impl Authority {
-    /// With an empty table.
+    /// Whose MNs are served, and for how long an answer holds (seconds).
     pub fn new(realm: String, subscribers: Subscribers, session_timeout: u32) -> Authority {
-        Authority { realm, subscribers, session_timeout, table: Table::default() }
+        Authority { realm, subscribers, session_timeout }
     }
 
-    /// MNs ever seen.
-    pub fn known(&self) -> usize {
-        self.table.len()
-    }
-
-    /// Answers an AAR.
+    /// What an AAR asks of the store; `wall` is the time since 1970.
     pub fn attach(
-        &mut self,
-        now: Now,
+        &self,
+        wall: Duration,
         sender: &Sender,
         end_to_end: u32,
         request: &AaRequest,
-    ) -> Result<AaAnswer, Refusal> {
+    ) -> Result<Operation, Refusal> {
         let mn_id = canonical(&request.user_name);
         if !self.subscribers.know(&mn_id, &self.realm) {
             debug!("{} is no subscriber", Foreign(&mn_id));
             return Err(Refusal::code(result::USER_UNKNOWN));
         }
         let time = request.attach_time.map(AttachTime);
-        if let Some(time) = time.filter(|time| *time > AttachTime::from_unix(now.wall + MAX_AHEAD))
-        {
+        if let Some(time) = time.filter(|time| *time > AttachTime::from_unix(wall + MAX_AHEAD)) {
             return Err(bad_time(time));
         }
-        let attach = Attach {
-            mn_id: &mn_id,
-            origin_host: &sender.identity.host,
+        Ok(Operation::Attach(Attach {
+            mn_id: mn_id.into(),
+            origin_host: sender.identity.host.as_str().into(),
             end_to_end,
-            session_id: &request.session_id,
+            session_id: request.session_id.as_str().into(),
             maar: request.maar,
             time,
-        };
-        let reply = self.table.attach(now, &attach);
-        debug!("{} at {}: {reply:?}", Foreign(&mn_id), request.maar);
-        Ok(self.answer(reply, mn_id))
+        }))
     }
 
-    fn answer(&self, reply: Reply, mn_id: String) -> AaAnswer {
+    /// The answer to an AAR of this MN.
+    pub fn answer(&self, reply: Reply, mn_id: String) -> AaAnswer {
+        debug!("{}: {reply:?}", Foreign(&mn_id));
         let (previous, time) = match reply {
             Reply::Accepted { previous, time } => (previous, Some(time)),
             Reply::Outdated { current } => (current, None),
@@ -82,16 +74,10 @@ impl Authority {
         }
     }
 
-    /// Answers an STR. It is always a success: a late one has nothing left to end.
-    pub fn detach(&mut self, request: &StRequest) -> u32 {
-        let mn_id = canonical(&request.user_name);
-        let detached = self.table.detach(&mn_id, &request.session_id);
-        debug!(
-            "{} {}",
-            Foreign(&mn_id),
-            if detached { "detached" } else { "not detached: another attachment is stored" }
-        );
-        result::SUCCESS
+    /// What an STR asks of the store. Its answer is a success whatever is stored: a late one has nothing left to end.
+    pub fn detach(request: &StRequest) -> Operation {
+        let session_id = request.session_id.as_str().into();
+        Operation::Detach(Detach { mn_id: canonical(&request.user_name).into(), session_id })
     }
 }
 
@@ -113,56 +99,47 @@ fn bad_time(time: AttachTime) -> Refusal {
 mod tests {
     use super::*;
     use diameter::nasreq::Identity;
-    use wire::time::Instant;
+    use std::net::Ipv6Addr;
+
+    const WALL: Duration = Duration::from_secs(1_767_225_600);
 
     fn authority() -> Authority {
         Authority::new("example.org".into(), Subscribers::Realm, 86_400)
     }
 
-    fn now() -> Now {
-        Now { mono: Instant(0), wall: Duration::from_secs(1_767_225_600) }
-    }
-
-    fn sender() -> Sender {
+    fn attach(user_name: &str, attach_time: Option<u64>) -> Result<Operation, Refusal> {
         let identity = Identity { host: "amaar1.example.org".into(), realm: "example.org".into() };
-        Sender { identity, state_id: None }
-    }
-
-    fn request(user_name: &str, attach_time: Option<u64>) -> AaRequest {
-        AaRequest {
+        let sender = Sender { identity, state_id: None };
+        let request = AaRequest {
             session_id: "s;1".into(),
             destination_realm: "example.org".into(),
             user_name: user_name.into(),
             calling_station_id: None,
             maar: "2001:db8:ff::a1".parse().unwrap(),
             attach_time,
-        }
+        };
+        authority().attach(WALL, &sender, 1, &request)
     }
 
     #[test]
     fn the_realm_is_compared_without_case_and_comes_back_in_lower_case() {
-        let answer =
-            authority().attach(now(), &sender(), 1, &request("UserA@Example.ORG", None)).unwrap();
+        let operation = attach("UserA@Example.ORG", None).unwrap();
+        assert_eq!(operation.mn_id(), "UserA@example.org");
+        let reply = Reply::Accepted { previous: Ipv6Addr::UNSPECIFIED, time: AttachTime(5) };
+        let answer = authority().answer(reply, operation.mn_id().to_owned());
         assert_eq!(answer.mn_id.as_deref(), Some("UserA@example.org"));
         assert_eq!((answer.result_code, answer.session_timeout), (2001, Some(86_400)));
     }
 
     #[test]
     fn a_user_of_another_realm_is_unknown() {
-        let refusal = authority()
-            .attach(now(), &sender(), 1, &request("usera@example.net", None))
-            .unwrap_err();
-        assert_eq!(refusal.code, 5030);
+        assert_eq!(attach("usera@example.net", None).unwrap_err().code, 5030);
     }
 
     #[test]
-    fn a_time_of_no_sane_clock_is_refused_and_stores_nothing() {
-        let mut authority = authority();
-        let refusal = authority
-            .attach(now(), &sender(), 1, &request("usera@example.org", Some(u64::MAX)))
-            .unwrap_err();
+    fn a_time_of_no_sane_clock_is_refused() {
+        let refusal = attach("usera@example.org", Some(u64::MAX)).unwrap_err();
         assert_eq!(refusal.code, 5004);
         assert_eq!(refusal.failed.unwrap()[..8], [0, 0, 1, 0xea, 0x40, 0, 0, 16]);
-        assert_eq!(authority.known(), 0);
     }
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// A peer with this much unsent is not read from.
 const MAX_UNSENT: usize = 1024 * 1024;
+/// A peer with this many requests at the store is not read from until some are answered.
+const MAX_UNANSWERED: usize = 1024;
 /// How long a connection that is to be closed may take to empty its buffer and see the peer's end.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -46,6 +48,8 @@ pub struct Connection {
     pub host: Option<String>,
     /// Origin-State-Id of its CER.
     pub state_id: Option<u32>,
+    /// Requests whose answer waits for the store.
+    unanswered: usize,
     unsent: Vec<u8>,
     sent: usize,
     /// Since when the peer does not take what is for it.
@@ -64,6 +68,7 @@ impl Connection {
             machine,
             host: None,
             state_id: None,
+            unanswered: 0,
             unsent: Vec::new(),
             sent: 0,
             stuck_since: None,
@@ -93,9 +98,20 @@ impl Connection {
         self.unsent.len() - self.sent
     }
 
+    /// A request went to the store.
+    pub fn asked(&mut self) {
+        self.unanswered += 1;
+    }
+
+    /// One came back; whether reading goes on because of it.
+    pub fn answered(&mut self) -> bool {
+        self.unanswered -= 1;
+        self.unanswered + 1 == MAX_UNANSWERED
+    }
+
     /// Reads once, unless the peer does not take its answers. One read a turn: nobody keeps the others waiting.
     pub fn read(&mut self, now: Time, buffer: &mut [u8]) -> Turn {
-        if self.backlog() >= MAX_UNSENT {
+        if self.backlog() >= MAX_UNSENT || self.unanswered >= MAX_UNANSWERED {
             return Turn::Waits;
         }
         match self.stream.read(buffer) {

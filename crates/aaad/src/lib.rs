@@ -2,7 +2,7 @@
 //! The AAA server: a Diameter server that knows at which MAAR each MN is.
 //!
 //! Reading order: [`server`] (the loop: sockets, deadlines; who may connect), [`authority`] (what a request is answered),
-//! [`table`] (where each MN is), [`config`].
+//! [`store`] (where each MN is, durably), [`config`].
 
 pub mod authority;
 pub mod config;
@@ -10,5 +10,5 @@ mod connection;
 mod counters;
 pub mod listen;
 pub mod server;
-pub mod table;
+pub mod store;
 mod text;

@@ -22,6 +22,9 @@ pub enum StartError {
         /// What to do.
         mend: &'static str,
     },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
     /// epoll, eventfd.
     #[error("cannot set up the event loop: {0}; look at the limit of open files (ulimit -n)")]
     Loop(#[from] io::Error),

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `aaad --config FILE [--check]`. Exit status: 0 after a planned stop, 2 for a bad configuration, 1 for the rest.
+//! `aaad --config FILE [--check | --restored | --start-empty]`. Exit status: 0 after a planned stop, 2 for a bad configuration, 1 for the rest.
 
 use aaad::config::Config;
 use aaad::server::{Server, Stopper};
+use aaad::store::{Opening, embedded};
 use clap::Parser;
 use log::LevelFilter;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -20,6 +21,22 @@ struct Arguments {
     /// Validate the configuration and stop.
     #[arg(long)]
     check: bool,
+    /// A backup of the store was put back: take it, and have every MAAR register its MNs again.
+    #[arg(long, conflicts_with_all = ["check", "start_empty"])]
+    restored: bool,
+    /// Set what is in the store aside, start with an empty one, and have every MAAR register its MNs again.
+    #[arg(long, conflicts_with = "check")]
+    start_empty: bool,
+}
+
+impl Arguments {
+    fn opening(&self) -> Opening {
+        match (self.restored, self.start_empty) {
+            (true, _) => Opening::Restored,
+            (_, true) => Opening::Empty,
+            _ => Opening::AsItIs,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -36,7 +53,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     log_from(config.log);
-    match serve(config) {
+    explain_panics_of_opening();
+    match serve(config, arguments.opening()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -50,10 +68,22 @@ fn log_from(level: LevelFilter) {
     env_logger::Builder::new().filter_level(level).parse_default_env().init();
 }
 
-fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+/// A damaged store may make the database panic while it is opened; where a panic aborts, nobody could catch it.
+fn explain_panics_of_opening() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        usual(info);
+        if let Some(name) = embedded::being_opened() {
+            eprintln!("{}", embedded::damage(&name));
+            std::process::exit(1);
+        }
+    }));
+}
+
+fn serve(config: Config, opening: Opening) -> Result<(), Box<dyn std::error::Error>> {
     // Before the sockets: as PID 1 a signal without a handler is lost.
     let signals = Signals::new([SIGTERM, SIGINT])?;
-    let server = Server::bind(config)?;
+    let server = Server::bind(config, opening)?;
     stop_on(signals, server.stopper())?;
     Ok(server.run()?)
 }

@@ -108,7 +108,8 @@ pub fn aaad() -> String {
          realm: example.org\n\
          listen: [\"[{AAA}]:{AAA_PORT}\"]\n\
          clients: [\"*.example.org\"]\n\
-         accept: realm\n"
+         accept: realm\n\
+         store: memory\n"
     )
 }
 

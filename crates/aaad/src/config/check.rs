@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From text to values. All problems are collected before anything is refused.
 
-use super::file::{KEYS, Placed, Raw};
-use super::{Client, Config, Problem, Subscribers};
+use super::file::{KEYS, Placed, Raw, RawStore};
+use super::{Client, Config, Problem, StoreConfig, Subscribers};
 use diameter::nasreq::{Identity, MAX_USER_NAME};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const SESSION_TIMEOUT: u32 = 86_400;
@@ -27,6 +28,7 @@ pub fn check(raw: Raw) -> Result<Config, Vec<Problem>> {
     let listen = checker.listen(raw.listen);
     let clients = checker.clients(raw.clients);
     let subscribers = checker.subscribers(raw.accept, raw.subscribers);
+    let store = checker.store(raw.store);
     let session_timeout =
         checker.number("session_timeout", raw.session_timeout, SESSION_TIMEOUT, 60..=u32::MAX);
     let watchdog = checker.number("watchdog", raw.watchdog, WATCHDOG, 6..=86_400);
@@ -40,6 +42,7 @@ pub fn check(raw: Raw) -> Result<Config, Vec<Problem>> {
         listen,
         clients,
         subscribers,
+        store,
         session_timeout,
         watchdog: Duration::from_secs(watchdog.into()),
         log,
@@ -167,6 +170,45 @@ impl Checker {
             (None, None) => self.missing("accept", "accept: realm"),
         }
         Subscribers::Realm
+    }
+
+    fn store(&mut self, value: Option<Placed<RawStore>>) -> StoreConfig {
+        let Some(Placed { line, value }) = value else { return StoreConfig::Memory };
+        let mend = "write `store: {path: /var/lib/romip/aaad}`, or `store: memory` for trials";
+        let entries = match value {
+            RawStore::Word(word) if word == "memory" => return StoreConfig::Memory,
+            RawStore::Word(word) => {
+                let word = word.escape_debug();
+                self.problem(line, format!("store: `{word}` means nothing; {mend}"));
+                return StoreConfig::Memory;
+            }
+            RawStore::Map(entries) => entries,
+        };
+        let mut path = None;
+        for (key, value) in entries {
+            match key.value.as_str() {
+                "path" if value.value.starts_with('/') => path = Some(PathBuf::from(value.value)),
+                "path" => {
+                    let text = value.value.escape_debug();
+                    self.problem(
+                        value.line,
+                        format!("store: path `{text}` is not absolute; start it with a slash"),
+                    );
+                    path = Some(PathBuf::new());
+                }
+                other => {
+                    let other = other.escape_debug();
+                    self.problem(key.line, format!("store: unknown key `{other}`; {mend}"));
+                }
+            }
+        }
+        match path {
+            Some(path) => StoreConfig::Path(path),
+            None => {
+                self.problem(line, format!("store: has no `path`; {mend}"));
+                StoreConfig::Memory
+            }
+        }
     }
 
     fn listed(&mut self, values: Vec<Placed<String>>) -> BTreeSet<String> {

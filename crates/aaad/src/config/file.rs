@@ -28,11 +28,21 @@ pub struct Raw {
     pub clients: Option<Vec<Placed<String>>>,
     pub accept: Option<Placed<String>>,
     pub subscribers: Option<Vec<Placed<String>>>,
+    pub store: Option<Placed<RawStore>>,
     pub session_timeout: Option<Placed<String>>,
     pub watchdog: Option<Placed<String>>,
     pub log: Option<Placed<String>>,
     /// Keys that mean nothing.
     pub unknown: Vec<Placed<String>>,
+}
+
+/// The value of `store`.
+#[derive(Debug)]
+pub enum RawStore {
+    /// One word.
+    Word(String),
+    /// Keys and values.
+    Map(Vec<(Placed<String>, Placed<String>)>),
 }
 
 /// The keys in their order in the example.
@@ -43,6 +53,7 @@ pub const KEYS: &[&str] = &[
     "clients",
     "accept",
     "subscribers",
+    "store",
     "session_timeout",
     "watchdog",
     "log",
@@ -54,6 +65,34 @@ const LISTS: &[&str] = &["listen", "clients", "subscribers"];
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Raw, D::Error> {
         deserializer.deserialize_map(RawVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawStore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawStore, D::Error> {
+        deserializer.deserialize_any(RawStoreVisitor)
+    }
+}
+
+struct RawStoreVisitor;
+
+impl<'de> Visitor<'de> for RawStoreVisitor {
+    type Value = RawStore;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a word, or keys and values")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<RawStore, E> {
+        Ok(RawStore::Word(word.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawStore, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(key) = map.next_key::<Spanned<String>>()? {
+            entries.push((key.into(), text(&mut map)?));
+        }
+        Ok(RawStore::Map(entries))
     }
 }
 
@@ -76,6 +115,7 @@ impl<'de> Visitor<'de> for RawVisitor {
                 "clients" => raw.clients = Some(list(&mut map)?),
                 "accept" => raw.accept = Some(text(&mut map)?),
                 "subscribers" => raw.subscribers = Some(list(&mut map)?),
+                "store" => raw.store = Some(map.next_value::<Spanned<RawStore>>()?.into()),
                 "session_timeout" => raw.session_timeout = Some(text(&mut map)?),
                 "watchdog" => raw.watchdog = Some(text(&mut map)?),
                 "log" => raw.log = Some(text(&mut map)?),
@@ -117,6 +157,9 @@ fn explain(error: &Error, key: Option<&'static str>) -> String {
     let shape = match key {
         Some(key) if LISTS.contains(&key) => {
             format!("{key}: takes a list of texts, one `- \"...\"` a line")
+        }
+        Some("store") => {
+            "store: takes `{path: DIR}` with one directory, or the word `memory`".to_owned()
         }
         Some(key) => format!("{key}: takes one value, like `{key}: ...`"),
         None => "no `key: value` pairs; start from config/aaad.yaml".to_owned(),

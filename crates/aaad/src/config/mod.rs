@@ -9,7 +9,7 @@ use diameter::nasreq::Identity;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A configuration that can be run.
@@ -23,12 +23,23 @@ pub struct Config {
     pub clients: Vec<Client>,
     /// Whose MNs are served.
     pub subscribers: Subscribers,
+    /// Where the rows are kept.
+    pub store: StoreConfig,
     /// Session-Timeout of answers, seconds.
     pub session_timeout: u32,
     /// Tw.
     pub watchdog: Duration,
     /// Least level of log lines.
     pub log: log::LevelFilter,
+}
+
+/// Where the location table is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreConfig {
+    /// In memory: lost at every stop.
+    Memory,
+    /// Durably, in this directory.
+    Path(PathBuf),
 }
 
 /// Diameter identities that may connect.

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The loop: listeners, connections, deadlines. One thread, so one request after the other: R-04's atomic step needs no
-//! lock. `peers.rs` decides who may connect; what a request is answered is [`crate::authority`]'s.
+//! The loop: listeners, connections, deadlines. `peers.rs` decides who may connect; what a request asks is
+//! [`crate::authority`]'s, `store.rs` takes it to the store and back.
 
 mod peers;
+mod store;
 
 use crate::authority::Authority;
-use crate::config::Config;
+use crate::config::{Config, StoreConfig};
 use crate::connection::{Connection, Turn};
 use crate::counters::{Counters, Throttle};
 use crate::listen::{StartError, listen};
+use crate::store::{LocationStore, Opening, StoreError, Wake};
 use diameter::nasreq::Origin;
 use diameter::peer::{self, ServerConfig, Time};
 use log::{info, warn};
@@ -21,6 +23,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use store::Exchange;
 
 /// Connections at a time; more are closed as they come.
 const MAX_CONNECTIONS: usize = 4096;
@@ -54,6 +57,7 @@ pub struct Server {
     config: Config,
     origin: Origin,
     authority: Authority,
+    store: Exchange,
     poll: Poll,
     stopper: Stopper,
     listeners: Vec<TcpListener>,
@@ -71,22 +75,38 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on the configured addresses.
-    pub fn bind(config: Config) -> Result<Server, StartError> {
+    /// Opens the configured store and listens on the configured addresses.
+    pub fn bind(config: Config, opening: Opening) -> Result<Server, StartError> {
+        let store = config.store.clone();
+        Server::bind_with(config, |wake| crate::store::open(&store, opening, wake))
+    }
+
+    /// The same on a store of the caller's.
+    pub fn bind_with(
+        config: Config,
+        open: impl FnOnce(Wake) -> Result<Box<dyn LocationStore>, StoreError>,
+    ) -> Result<Server, StartError> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let wake = waker.clone();
+        // A wake-up that fails only makes answers late, until the next event.
+        let store = open(Arc::new(move || drop(wake.wake())))?;
+        if config.store == StoreConfig::Memory {
+            warn!(
+                "store: memory: what is stored is lost at every stop; set `store: {{path: DIR}}`"
+            );
+        }
         let mut listeners = Vec::new();
         for (at, address) in config.listen.iter().enumerate() {
             let mut listener = listen(*address)?;
             poll.registry().register(&mut listener, Token(1 + at), Interest::READABLE)?;
             listeners.push(listener);
         }
-        // A larger Origin-State-Id tells the MAARs that the table is empty: they register again (R-28b).
-        let state_id = wall().as_secs() as u32;
         let realm = config.identity.realm.clone();
         Ok(Server {
-            origin: Origin { identity: config.identity.clone(), state_id },
+            origin: Origin { identity: config.identity.clone(), state_id: store.state_id() },
             authority: Authority::new(realm, config.subscribers.clone(), config.session_timeout),
+            store: Exchange::new(store),
             poll,
             stopper: Stopper { flag: Arc::default(), waker },
             next_token: 1 + listeners.len(),
@@ -138,12 +158,14 @@ impl Server {
                 }
             }
             self.serve(&mut buffer);
+            self.exchange();
             if stop_at.is_none() && self.stopper.flag.load(Ordering::Acquire) {
                 stop_at = Some(self.now() + STOP_WAIT);
                 self.begin_stop();
             }
             if stop_at.is_some_and(|at| self.connections.is_empty() || at <= self.now()) {
-                info!("stopped; {} MNs seen{}", self.authority.known(), self.counters);
+                info!("stopped; {} MNs seen{}", self.store.known(), self.counters);
+                self.store.close();
                 return Ok(());
             }
         }
@@ -279,6 +301,7 @@ impl Server {
     }
 }
 
-fn wall() -> Duration {
+/// Time since 1970.
+pub(crate) fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the connections want: admission of peers, answers to their requests.
 
+use super::store::Awaited;
 use super::{Server, wall};
+use crate::authority::Authority;
 use crate::connection::{Connection, Turn};
 use crate::text::Foreign;
 use diameter::dictionary::result;
 use diameter::peer::{ServerOutput, Time};
 use log::info;
-use wire::time::Now;
 
 impl Server {
     pub(super) fn outputs(&mut self, now: Time, token: usize, connection: &mut Connection) {
@@ -21,16 +22,16 @@ impl Server {
                     self.claim(now, token, connection, host, state_id)
                 }
                 ServerOutput::Authorize { ticket, sender, request } => {
-                    let wire_now =
-                        Now { mono: wire::time::Instant(now.as_micros() as u64), wall: wall() };
-                    match self.authority.attach(wire_now, &sender, ticket.end_to_end(), &request) {
-                        Ok(answer) => connection.machine.answer(ticket, &answer),
+                    match self.authority.attach(wall(), &sender, ticket.end_to_end(), &request) {
+                        Ok(operation) => {
+                            self.ask(token, connection, Awaited::Attach(ticket), operation);
+                        }
                         Err(refusal) => connection.machine.reject(&ticket, &refusal),
                     }
                 }
                 ServerOutput::Stop { ticket, request, .. } => {
-                    let code = self.authority.detach(&request);
-                    connection.machine.answer_stop(ticket, code);
+                    let operation = Authority::detach(&request);
+                    self.ask(token, connection, Awaited::Detach(ticket), operation);
                 }
             }
         }

@@ -2,8 +2,12 @@
 //! A real server on an ephemeral port of the loopback, and raw clients.
 #![allow(dead_code)] // Each test file uses its part.
 
+pub mod contract;
+pub mod driver;
+
 use aaad::config::Config;
 use aaad::server::{Server, Stopper};
+use aaad::store::Opening;
 use diameter::base;
 use diameter::message::Message;
 use diameter::nasreq::{AaAnswer, AaRequest, Identity, Origin, StRequest};
@@ -29,7 +33,7 @@ pub fn start_with(subscribers: &str) -> Running {
     let text = format!(
         "host: aaa.example.org\nrealm: example.org\nlisten: [\"[::1]:0\"]\nclients: [\"*.example.org\"]\n{subscribers}\n"
     );
-    let server = Server::bind(Config::parse(text.as_bytes()).unwrap()).unwrap();
+    let server = Server::bind(Config::parse(text.as_bytes()).unwrap(), Opening::AsItIs).unwrap();
     let (address, stopper) = (server.addresses()[0], server.stopper());
     let thread = Some(std::thread::spawn(move || server.run()));
     Running { address, stopper, thread }
