@@ -204,7 +204,7 @@ impl Peers {
             Err(ParseError::NotRomip) => return Err(Drop::NotRomip),
             Err(ParseError::Malformed(_)) => return Err(Drop::Malformed),
         };
-        if !keyed || is_answer(&opened) {
+        if !keyed || !needs_mesg_id(&opened) {
             return Ok((opened, mesg_id));
         }
         let id = mesg_id.ok_or(Drop::NoMesgId)?;
@@ -233,12 +233,14 @@ fn stamp(sent: &mut Option<MesgId>, offset: i64, now: Now) -> MesgId {
     next
 }
 
-/// Answers are checked by MAC and sequence number, not by the window.
-fn is_answer(opened: &Opened) -> bool {
+/// Requests are. Answers are checked by MAC and sequence number; where the options of an unknown type begin is
+/// not known, and a Binding Error, at most one a second, changes nothing.
+fn needs_mesg_id(opened: &Opened) -> bool {
     match opened {
-        Opened::Message(Message::Sdba(_) | Message::Ddba(_) | Message::BindingError(_)) => true,
-        Opened::Message(Message::Heartbeat(heartbeat)) => heartbeat.response,
-        _ => false,
+        Opened::Message(Message::Sdba(_) | Message::Ddba(_) | Message::BindingError(_)) => false,
+        Opened::Message(Message::Heartbeat(heartbeat)) => !heartbeat.response,
+        Opened::UnknownType => false,
+        _ => true,
     }
 }
 

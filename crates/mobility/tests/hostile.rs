@@ -287,6 +287,23 @@ fn a_mobile_ipv6_update_is_not_ours_and_an_unknown_type_is_a_binding_error() {
     assert_eq!((after, told_after, mns_after), (lists, told, mns));
 }
 
+/// 47, from a peer with a key: where the options of an unknown type begin is not known, its seal is.
+#[test]
+fn an_unknown_type_is_a_binding_error_for_a_keyed_peer_and_silence_for_a_forger() {
+    let mut net = Net::new(NEW_YEAR, |_| ());
+    net.run(secs(1));
+    let mut forged = forge::header(200, &[0; 10]);
+    forge::finish(&mut forged, A3, A2);
+    let start = net.now;
+    net.inject(A3, A2, &forged);
+    assert!(net.story(start).is_empty(), "{:?}", net.story(start));
+    let mut sealed = forge::header(200, &[0; 10]);
+    let id = MesgId::from_unix(net.time().wall);
+    forge::seal(&mut sealed, A3, A2, id);
+    net.inject(A3, A2, &sealed);
+    assert_eq!(net.story(start), ["a2>a3 BE 2"]);
+}
+
 /// nobody gets another's lease by sharing a name with the realm's made-up ones.
 #[test]
 fn a_station_without_a_name_is_named_by_its_mac() {
