@@ -19,6 +19,10 @@ use crate::topology::access_bridge;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// For the kernel to notice that a link is up.
+const LINK_UP: Duration = Duration::from_secs(10);
 
 /// The bridge that is a user's air.
 fn air(user: User) -> String {
@@ -70,11 +74,26 @@ impl Radio {
         let answers = BufReader::new(child.stdout.take().expect("stdout was asked for"));
         let at = User::ALL.into_iter().map(|user| (user, user.home())).collect();
         let mut radio = Radio { at, child, orders, answers };
-        for maar in User::ALL.into_iter().flat_map(User::visits) {
-            let home = User::ALL.iter().any(|user| user.home() == *maar);
-            radio.order(&[(*maar, if home { FORWARDING } else { DISABLED })])?;
+        let visits = || User::ALL.into_iter().flat_map(User::visits).copied();
+        visits().try_for_each(|maar| radio.wait_live(maar))?;
+        for maar in visits() {
+            let home = User::ALL.iter().any(|user| user.home() == maar);
+            radio.order(&[(maar, if home { FORWARDING } else { DISABLED })])?;
         }
         Ok(radio)
+    }
+
+    /// Until the kernel has noticed that the port's link is up and has let it forward by itself: it would do so later
+    /// with a port that is disabled before.
+    fn wait_live(&mut self, maar: Maar) -> Result<()> {
+        let until = Instant::now() + LINK_UP;
+        while !self.ask("", maar)?.contains(" state forwarding ") {
+            if Instant::now() > until {
+                return Err(failed(format!("the link of {} does not come up", port(maar))));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     /// Carries a user to the access link of `maar`.
@@ -93,14 +112,24 @@ impl Radio {
             .iter()
             .map(|(maar, s)| format!("link set dev {} learning off state {}\n", port(*maar), s.0))
             .collect();
-        let lines = format!("{lines}link show dev {}\n", port(*last));
-        self.orders.write_all(lines.as_bytes()).attempt("give bridge an order")?;
-        let mut line = String::new();
-        self.answers.read_line(&mut line).attempt("read bridge's answer")?;
+        let line = self.ask(&lines, *last)?;
         if line.contains(&format!(" state {} ", state.1)) {
             Ok(())
         } else {
             Err(failed(format!("bridge did not do\n{lines}{line}")))
+        }
+    }
+
+    /// Gives orders and reads what `bridge` then says of a port.
+    fn ask(&mut self, orders: &str, maar: Maar) -> Result<String> {
+        let lines = format!("{orders}link show dev {}\n", port(maar));
+        self.orders.write_all(lines.as_bytes()).attempt("give bridge an order")?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line).attempt("read bridge's answer")?;
+        if line.is_empty() {
+            Err(failed(format!("bridge refused one of\n{lines}")))
+        } else {
+            Ok(line)
         }
     }
 }
