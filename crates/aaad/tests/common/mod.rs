@@ -3,7 +3,9 @@
 #![allow(dead_code)] // Each test file uses its part.
 
 pub mod contract;
+pub mod disk;
 pub mod driver;
+pub mod model;
 
 use aaad::config::Config;
 use aaad::server::{Server, Stopper};
@@ -33,13 +35,17 @@ pub fn start_with(subscribers: &str) -> Running {
     let text = format!(
         "host: aaa.example.org\nrealm: example.org\nlisten: [\"[::1]:0\"]\nclients: [\"*.example.org\"]\n{subscribers}\n"
     );
-    let server = Server::bind(Config::parse(text.as_bytes()).unwrap(), Opening::AsItIs).unwrap();
-    let (address, stopper) = (server.addresses()[0], server.stopper());
-    let thread = Some(std::thread::spawn(move || server.run()));
-    Running { address, stopper, thread }
+    Running::of(Server::bind(Config::parse(text.as_bytes()).unwrap(), Opening::AsItIs).unwrap())
 }
 
 impl Running {
+    /// Runs a server that is bound.
+    pub fn of(server: Server) -> Running {
+        let (address, stopper) = (server.addresses()[0], server.stopper());
+        let thread = Some(std::thread::spawn(move || server.run()));
+        Running { address, stopper, thread }
+    }
+
     /// Waits for the planned stop.
     pub fn stop(mut self) {
         self.stopper.stop();
