@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Configurations: the shipped example loads; what is wrong is named with file, line, key and the mend.
 
-use aaad::config::{Client, Config, Subscribers};
+use aaad::config::{Client, Config, StoreConfig, Subscribers};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -25,6 +25,7 @@ fn the_example_loads() {
     assert_eq!(config.listen, ["[2001:db8:ff::aaaa]:3868".parse().unwrap()]);
     assert_eq!(config.clients, [Client::Below(".example.org".into())]);
     assert_eq!(config.subscribers, Subscribers::Realm);
+    assert_eq!(config.store, StoreConfig::Path("/var/lib/romip/aaad".into()));
     assert_eq!((config.session_timeout, config.watchdog), (86_400, Duration::from_secs(30)));
 }
 
@@ -126,6 +127,29 @@ fn a_value_of_the_wrong_shape_is_named_with_its_key() {
         let line = 1 + good().lines().position(|line| line == from).unwrap();
         assert_eq!(problems(&good().replace(from, to)), [format!("{line}: {said}")]);
     }
+}
+
+#[test]
+fn the_store_is_memory_a_directory_or_a_named_problem() {
+    const EXAMPLES: &str = "store: {path: /var/lib/romip/aaad}";
+    let with = |line: &str| good().replace(EXAMPLES, line);
+    assert_eq!(Config::parse(with("").as_bytes()).unwrap().store, StoreConfig::Memory);
+    assert_eq!(Config::parse(with("store: memory").as_bytes()).unwrap().store, StoreConfig::Memory);
+    let line = 1 + good().lines().position(|line| line == EXAMPLES).unwrap();
+    let mend = "write `store: {path: /var/lib/romip/aaad}`, or `store: memory` for trials";
+    let shape = "store: takes `{path: DIR}` with one directory, or the word `memory`";
+    for (text, said) in [
+        ("store: disk", format!("store: `disk` means nothing; {mend}")),
+        ("store: {}", format!("store: has no `path`; {mend}")),
+        ("store: {path: a/b}", "store: path `a/b` is not absolute; start it with a slash".into()),
+        ("store: {path: /a, size: 3}", format!("store: unknown key `size`; {mend}")),
+        ("store: [memory]", shape.into()),
+        ("store: {path: [a]}", shape.into()),
+        ("store: 5", shape.into()),
+    ] {
+        assert_eq!(problems(&with(text)), [format!("{line}: {said}")], "{text}");
+    }
+    assert_eq!(problems(&with("store:")).len(), 1);
 }
 
 fn aaad(file: &Path) -> Output {

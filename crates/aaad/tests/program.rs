@@ -26,6 +26,68 @@ fn it_says_ready_and_exits_0_within_two_seconds_of_sigterm() {
     assert!(begun.elapsed() < Duration::from_secs(2));
 }
 
+fn with_store(directory: &std::path::Path) -> std::path::PathBuf {
+    let file = directory.join("aaad.yaml");
+    let store = directory.join("state");
+    let text = format!(
+        "host: aaa.example.org\nrealm: example.org\nlisten: [\"[::1]:0\"]\nclients: [\"*.example.org\"]\naccept: realm\nstore: {{path: {}}}\n",
+        store.display()
+    );
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+fn aaad(file: &std::path::Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aaad"));
+    command.arg("--config").arg(file).stderr(Stdio::piped());
+    command
+}
+
+/// Waits until it listens; its standard error from there.
+fn ready(child: &mut std::process::Child) -> impl Iterator<Item = String> + use<> {
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.by_ref().any(|line| line.contains("ready on [::1]:")));
+    lines
+}
+
+#[test]
+fn a_second_process_on_the_same_store_is_told_path_and_pid_and_the_first_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = with_store(directory.path());
+    let mut first = aaad(&file).spawn().unwrap();
+    let mut lines = ready(&mut first);
+    let begun = Instant::now();
+    let second = aaad(&file).output().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert_eq!(second.status.code(), Some(1));
+    let said = String::from_utf8(second.stderr).unwrap();
+    let path = directory.path().join("state").display().to_string();
+    assert!(said.contains(&path) && said.contains(&format!("pid {}", first.id())), "{said}");
+    assert!(Command::new("kill").arg(first.id().to_string()).status().unwrap().success());
+    assert!(lines.any(|line| line.contains("stopped; 0 MNs seen")));
+    assert_eq!(first.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_damaged_store_stops_the_start_with_the_mend_and_start_empty_is_that() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = with_store(directory.path());
+    for arguments in [&[][..], &[], &["--start-empty"], &["--restored"]] {
+        let mut child = aaad(&file).args(arguments).spawn().unwrap();
+        let _lines = ready(&mut child);
+        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        std::fs::write(directory.path().join("state/high-water"), [0; 16]).unwrap();
+        let refused = aaad(&file).output().unwrap();
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(said.contains("high-water is damaged") && said.contains("--start-empty"), "{said}");
+        if arguments.is_empty() {
+            std::fs::remove_dir_all(directory.path().join("state")).unwrap();
+        }
+    }
+}
+
 #[test]
 fn an_address_in_use_is_told_with_the_mend_and_exit_status_1() {
     let taken = std::net::TcpListener::bind("[::1]:0").unwrap();

@@ -168,7 +168,8 @@ fn explain(error: &Error, key: Option<&'static str>) -> String {
         (Error::NullIntoString { .. }, Some(key)) => {
             format!("{key}: has no value; write one, or remove the key")
         }
-        (Error::Unexpected { .. } | Error::NullIntoString { .. }, _) => shape,
+        (Error::Unexpected { .. } | Error::SerdeInvalidType { .. }, Some(_)) => shape,
+        (Error::Unexpected { .. } | Error::NullIntoString { .. }, None) => shape,
         (Error::MultipleDocuments { .. }, _) => {
             "a second document starts here; keep one".to_owned()
         }

@@ -57,6 +57,13 @@ impl Disk {
         Disk::from(State { marks: vec![None], ..State::default() })
     }
 
+    /// With these files on it.
+    pub fn with(data: Vec<u8>, mark: &[u8]) -> Disk {
+        let marks = vec![Some(mark.try_into().unwrap())];
+        let synced = data.clone();
+        Disk::from(State { current: data, synced, in_place: true, marks, ..State::default() })
+    }
+
     /// One whose fsync lies.
     pub fn without_sync() -> Disk {
         let disk = Disk::new();

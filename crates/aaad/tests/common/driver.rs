@@ -48,7 +48,12 @@ pub fn accepted(previous: Ipv6Addr, time: AttachTime) -> Reply {
     Reply::Accepted { previous, time }
 }
 
-impl<S: LocationStore> Driver<S> {
+impl<S> Driver<S> {
+    /// With another store, whose wake-ups come here.
+    pub fn with<T>(self, store: T) -> Driver<T> {
+        Driver { store, woken: self.woken, next: self.next }
+    }
+
     pub fn new(open: impl FnOnce(Wake) -> S) -> Driver<S> {
         let (wake, woken) = channel();
         let store = open(Arc::new(move || {
@@ -57,7 +62,9 @@ impl<S: LocationStore> Driver<S> {
         }));
         Driver { store, woken, next: 0 }
     }
+}
 
+impl<S: LocationStore> Driver<S> {
     /// Hands a group over; the numbers of its operations.
     pub fn submit(&mut self, now: Now, group: impl IntoIterator<Item = Operation>) -> Vec<u64> {
         let first = self.next;

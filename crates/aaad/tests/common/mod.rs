@@ -5,6 +5,7 @@
 pub mod contract;
 pub mod disk;
 pub mod driver;
+pub mod load;
 pub mod model;
 
 use aaad::config::Config;
