@@ -40,6 +40,8 @@ const FUNCTIONS: &[&str] = &[
     "rte_mempool_avail_count",
     "rte_mempool_in_use_count",
     // devices and ports
+    "rte_devargs_parse",
+    "rte_devargs_reset",
     "rte_dev_probe",
     "rte_dev_remove",
     "rte_eth_find_next",

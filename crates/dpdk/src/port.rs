@@ -61,6 +61,15 @@ impl Port {
         Ok(Port { device: Arc::new(Device::plug(eal, device)?), one_thread: PhantomData })
     }
 
+    /// Whether [`Port::by_device`] would find this device, as far as that shows without opening it: nothing is plugged in,
+    /// and no interface is made. Ask for every port before the first one is plugged in.
+    ///
+    /// # Errors
+    /// [`PortError::NoSuchPort`] with the reason and the mend, [`PortError::NoDeviceString`].
+    pub fn look_for(eal: &Eal, device: &str) -> Result<(), PortError> {
+        device::look_for(eal, device).map(drop)
+    }
+
     /// The device's name: the device string up to its first comma.
     pub fn name(&self) -> &str {
         self.device.name()

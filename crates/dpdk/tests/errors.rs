@@ -68,6 +68,8 @@ fn devices(test: &TestEal) {
     let error = Port::by_device(&test.eal, "two words").map(drop).unwrap_err();
     assert_eq!(error, PortError::NoDeviceString { device: "two words".into() });
 
+    a_look_opens_nothing(test);
+
     let first = test.port("net_null3,size=64");
     let twice = Port::by_device(&test.eal, "net_null3,size=80").map(drop).unwrap_err();
     assert_eq!(
@@ -76,6 +78,22 @@ fn devices(test: &TestEal) {
     );
     drop(first);
     drop(test.port("net_null3,size=80"));
+}
+
+fn a_look_opens_nothing(test: &TestEal) {
+    let look = |device: &str| Port::look_for(&test.eal, device);
+    let said = |device: &str| look(device).unwrap_err().to_string();
+    // A kernel interface may be missing, of the wrong kind of string, or of an impossible name.
+    assert!(said("net_af_packet0,iface=nowhere0").contains("no network interface \"nowhere0\""));
+    assert!(said("lo").contains("mend: `net_af_packet0,iface=lo`"));
+    assert!(said("net_tap7,iface=sixteen_letters_").contains("1 to 15 octets"));
+    assert!(said("net_tpa0").contains("known drivers of virtual ports: net_af_packet"));
+    assert!(said("0000:01:00.0").contains("without the PCI bus"));
+    assert!(said("two words").contains("no device string"));
+    // The same device can be looked for twice and plugged afterwards.
+    assert_eq!((look("net_null5,size=64"), look("net_null5")), (Ok(()), Ok(())));
+    drop(test.port("net_null5,size=64"));
+    assert_eq!(look("net_pcap1,rx_pcap=/nowhere/in.pcap"), Ok(()), "only opening it shows");
 }
 
 fn queues_and_frames(test: &TestEal) {

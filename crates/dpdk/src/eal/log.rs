@@ -2,6 +2,7 @@
 //! DPDK's log goes to the `log` facade, and its last lines are kept: they are often the only place where a driver says
 //! why it failed, so an error can carry them.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ffi::{c_char, c_void};
 use std::sync::{Mutex, Once, PoisonError};
@@ -13,6 +14,11 @@ const KEPT: usize = 8;
 
 /// Parts of what net_tap calls errors on a kernel without the multiq qdisc, where it goes on without rte_flow.
 const HARMLESS: &[&str] = &["qdisc", "Disabling rte flow support"];
+
+thread_local! {
+    /// See [`hush`]. Of this thread: DPDK logs on the thread that calls it, and workers go on meanwhile.
+    static HUSHED: Cell<bool> = const { Cell::new(false) };
+}
 
 static RECENT: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 
@@ -42,6 +48,14 @@ pub(crate) fn recent() -> String {
     lines.iter().map(String::as_str).collect::<Vec<_>>().join("; ")
 }
 
+/// Runs `f`, whose failure its caller tells in better words: DPDK's lines about it are kept, and logged as debug.
+pub(crate) fn hush<T>(f: impl FnOnce() -> T) -> T {
+    let before = HUSHED.replace(true);
+    let result = f();
+    HUSHED.set(before);
+    result
+}
+
 /// What the C library calls with each flush; DPDK flushes after each message.
 unsafe extern "C" fn write(
     _cookie: *mut c_void,
@@ -62,7 +76,7 @@ fn take(level: i32, line: &str) {
     if line.is_empty() {
         return;
     }
-    let harmless = HARMLESS.iter().any(|part| line.contains(part));
+    let harmless = HUSHED.get() || HARMLESS.iter().any(|part| line.contains(part));
     let level = if harmless { log::Level::Debug } else { severity(level) };
     log::log!(target: "dpdk", level, "{line}");
     let mut recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);

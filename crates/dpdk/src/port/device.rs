@@ -26,10 +26,7 @@ pub(crate) struct Device {
 impl Device {
     /// See [`super::Port::by_device`].
     pub(super) fn plug(eal: &Eal, device: &str) -> Result<Device, PortError> {
-        let name = name_of(device)
-            .ok_or_else(|| PortError::NoDeviceString { device: device.to_owned() })?;
-        let c_device = CString::new(device)
-            .map_err(|_| PortError::NoDeviceString { device: device.to_owned() })?;
+        let (name, c_device) = look_for(eal, device)?;
         // Held to the end: two threads must not plug the same device.
         let mut ports = eal.root.ports.lock().unwrap_or_else(PoisonError::into_inner);
         let twin = ports.values().find(|owned| same_interface(owned, device)).cloned();
@@ -187,14 +184,40 @@ fn same_interface(one: &str, other: &str) -> bool {
     key(one).is_some_and(|one| Some(one) == key(other))
 }
 
+/// See [`super::Port::look_for`]; the device's name, and its string for DPDK.
+pub(super) fn look_for(eal: &Eal, device: &str) -> Result<(String, CString), PortError> {
+    let no_string = || PortError::NoDeviceString { device: device.to_owned() };
+    let name = name_of(device).ok_or_else(no_string)?;
+    let c_device = CString::new(device).map_err(|_| no_string())?;
+    match why::missing(eal, device, &name, has_driver(eal, &c_device)) {
+        None => Ok((name, c_device)),
+        Some(why) => Err(PortError::NoSuchPort { device: device.to_owned(), why }),
+    }
+}
+
+/// Whether a bus of DPDK's takes this device: PCI by the form of the name, virtual ones by a driver of that name.
+fn has_driver(_eal: &Eal, device: &CStr) -> bool {
+    // SAFETY: the struct is numbers, pointers and a C string, for which zero is a value.
+    let mut arguments: sys::rte_devargs = unsafe { std::mem::zeroed() };
+    log::hush(|| {
+        // SAFETY: the EAL runs (_eal), so its buses are registered; DPDK copies the string into `arguments`, which is ours,
+        // and `reset` frees that copy, also after a refusal (it takes null).
+        unsafe {
+            let rc = sys::rte_devargs_parse(&mut arguments, device.as_ptr());
+            sys::rte_devargs_reset(&mut arguments);
+            rc == 0
+        }
+    })
+}
+
 /// Plugs the device in and gives the port it made.
-fn probe(eal: &Eal, device: &str, c_device: &CStr, name: &str) -> Result<u16, PortError> {
+fn probe(_eal: &Eal, device: &str, c_device: &CStr, name: &str) -> Result<u16, PortError> {
     let no_such_port = |why| PortError::NoSuchPort { device: device.to_owned(), why };
     log::forget();
-    // SAFETY: the EAL runs (eal); DPDK copies the string.
+    // SAFETY: the EAL runs (_eal); DPDK copies the string.
     let rc = unsafe { sys::rte_dev_probe(c_device.as_ptr()) };
     if rc != 0 {
-        return Err(no_such_port(why::not_plugged(eal, device, name, &in_words(rc))));
+        return Err(no_such_port(why::not_plugged(device, name, &in_words(rc))));
     }
     find(name)
         .ok_or_else(|| no_such_port("the device was found, but it is no network port".to_owned()))

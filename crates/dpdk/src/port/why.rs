@@ -3,7 +3,7 @@
 //! plug-ins are loaded, which interfaces and PCI devices there are, what this process may do.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::Eal;
 
@@ -25,22 +25,40 @@ const PLUGINS: &[(&str, &str)] = &[
 const NET_ADMIN: u32 = 12;
 const NET_RAW: u32 = 13;
 
-/// The reason as far as it can be found, with the mend; else DPDK's own words.
-pub(super) fn not_plugged(eal: &Eal, device: &str, name: &str, words: &str) -> String {
+/// What shows before the device is opened: the reason, and the mend. `has_driver`: DPDK knows what the string means.
+pub(super) fn missing(eal: &Eal, device: &str, name: &str, has_driver: bool) -> Option<String> {
     if super::is_pci(device) {
-        return pci(eal, name).unwrap_or_else(|| words.to_owned());
+        return no_pci(eal, name);
     }
-    let Some((_, plugin)) = PLUGINS.iter().find(|(start, _)| *start == driver(device)) else {
-        let known: Vec<&str> = PLUGINS.iter().map(|(start, _)| *start).collect();
-        return format!("{words}; known drivers of virtual ports: {}", known.join(", "));
-    };
-    if !is_loaded(plugin) {
-        return format!(
+    let plugin = PLUGINS.iter().find(|(start, _)| *start == driver(device));
+    match plugin {
+        Some((_, plugin)) if !is_loaded(plugin) => Some(format!(
             "its driver is not installed; mend: `apt-get install {}`",
             debian_package(plugin)
+        )),
+        _ if !has_driver => Some(no_driver(name)),
+        _ => no_interface(device),
+    }
+}
+
+/// Why opening it failed, as far as it can be found, with the mend; else DPDK's own words.
+pub(super) fn not_plugged(device: &str, name: &str, words: &str) -> String {
+    let known = if super::is_pci(device) { foreign_driver(name) } else { no_permission(device) };
+    known.unwrap_or_else(|| words.to_owned())
+}
+
+fn no_driver(name: &str) -> String {
+    if has_interface(name) {
+        return format!(
+            "it is an interface of the kernel; mend: `net_af_packet0,iface={name}`, or its PCI address"
         );
     }
-    kernel_side(device).unwrap_or_else(|| words.to_owned())
+    let known: Vec<&str> = PLUGINS.iter().map(|(start, _)| *start).collect();
+    format!(
+        "no driver has this name; mend: a PCI address, or a name that starts with one of the known drivers of virtual \
+         ports: {}",
+        known.join(", ")
+    )
 }
 
 /// The driver's name in a device string: `net_tap` of `net_tap0,iface=x`.
@@ -75,18 +93,24 @@ fn is_loaded(plugin: &str) -> bool {
     !maps.contains("/librte_eal.so") || maps.contains(&format!("/librte_{plugin}.so"))
 }
 
-fn pci(eal: &Eal, address: &str) -> Option<String> {
-    let device = Path::new("/sys/bus/pci/devices").join(address);
-    if !eal.root.pci {
-        return Some("DPDK was started without the PCI bus; mend: name the device at start (`eal::Args::device`)".into());
-    }
-    if !device.exists() {
-        return Some(
-            "no PCI device has this address; mend: `dpdk-devbind.py --status-dev net` lists them"
-                .into(),
-        );
-    }
-    let driver = fs::read_link(device.join("driver")).ok();
+fn pci_device(address: &str) -> PathBuf {
+    Path::new("/sys/bus/pci/devices").join(address)
+}
+
+fn no_pci(eal: &Eal, address: &str) -> Option<String> {
+    let why = if !eal.root.pci {
+        "DPDK was started without the PCI bus; mend: name the device at start (`eal::Args::device`)"
+    } else if !pci_device(address).exists() {
+        "no PCI device has this address; mend: `dpdk-devbind.py --status-dev net` lists them"
+    } else {
+        return None;
+    };
+    Some(why.into())
+}
+
+/// A device that exists was not taken: the kernel has it.
+fn foreign_driver(address: &str) -> Option<String> {
+    let driver = fs::read_link(pci_device(address).join("driver")).ok();
     let driver = driver
         .as_deref()
         .and_then(Path::file_name)
@@ -99,26 +123,45 @@ fn pci(eal: &Eal, address: &str) -> Option<String> {
     ))
 }
 
-/// What a driver that opens a kernel interface needs of the kernel.
-fn kernel_side(device: &str) -> Option<String> {
-    let driver = driver(device);
-    if driver == "net_tap" && !Path::new("/dev/net/tun").exists() {
-        return Some(
+/// What a driver that opens a kernel interface needs the kernel to have.
+fn no_interface(device: &str) -> Option<String> {
+    let iface = argument(device, "iface");
+    match driver(device) {
+        "net_tap" if !Path::new("/dev/net/tun").exists() => Some(
             "there is no /dev/net/tun; mend: `modprobe tun` (docker: `--device /dev/net/tun`)"
                 .into(),
-        );
+        ),
+        "net_tap" => {
+            let name = iface.filter(|name| !(1..=MAX_INTERFACE).contains(&name.len()))?;
+            Some(format!(
+                "{name:?} cannot be an interface's name; mend: 1 to {MAX_INTERFACE} octets"
+            ))
+        }
+        "net_af_packet" | "net_af_xdp" => {
+            let name = iface.filter(|name| !has_interface(name))?;
+            Some(format!("there is no network interface {name:?}; mend: `ip link` lists them"))
+        }
+        _ => None,
     }
-    let (needs, names): (&[u32], _) = match driver {
+}
+
+/// IFNAMSIZ without its final zero.
+const MAX_INTERFACE: usize = 15;
+
+/// In this process's network namespace, of which /sys may not tell.
+fn has_interface(name: &str) -> bool {
+    nix::net::if_::if_nametoindex(name).is_ok()
+}
+
+/// What a driver that opens a kernel interface needs to be allowed.
+fn no_permission(device: &str) -> Option<String> {
+    let (needs, names): (&[u32], _) = match driver(device) {
         "net_tap" => (&[NET_ADMIN], "NET_ADMIN"),
         "net_af_packet" | "net_af_xdp" => (&[NET_ADMIN, NET_RAW], "NET_ADMIN and NET_RAW"),
-        _ => (&[], ""),
+        _ => return None,
     };
-    if !needs.iter().all(|capability| has_capability(*capability)) {
-        return Some(format!("no permission; mend: run as root or give the capability {names}"));
-    }
-    let iface = argument(device, "iface").filter(|_| driver != "net_tap")?;
-    let there = Path::new("/sys/class/net").join(iface).exists();
-    (!there).then(|| format!("there is no network interface {iface:?}; mend: `ip link` lists them"))
+    let allowed = needs.iter().all(|capability| has_capability(*capability));
+    (!allowed).then(|| format!("no permission; mend: run as root or give the capability {names}"))
 }
 
 fn has_capability(capability: u32) -> bool {
