@@ -55,10 +55,14 @@ fn main() -> ExitCode {
     logging.flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // In the form of the other faults of the file: FILE:LINE first.
+        Err(start::StartError::Refused(refused)) => {
+            eprintln!("{refused}");
+            ExitCode::from(REFUSED)
+        }
         Err(error) => {
             eprintln!("maard: {error}");
-            let refused = matches!(error, start::StartError::Refused(_));
-            ExitCode::from(if refused { REFUSED } else { FAILED })
+            ExitCode::from(FAILED)
         }
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 
 use crate::clock::{self, Clock};
-use crate::config::{Config, Refused};
+use crate::config::{self, Config, Refused};
 use crate::control::{Parts, Sender, SlowPath, Socket, SocketError, WorkerEnd};
 use crate::logging::Logging;
 use crate::plan::{Plan, SLOWPATH_LCORE};
@@ -18,6 +18,7 @@ use diameter::nasreq::Identity;
 use dpdk::eal::{Args, EalError, Memory};
 use dpdk::lcore::LaunchError;
 use dpdk::mempool::{DATA_ROOM, PoolError};
+use dpdk::port::PortError;
 use dpdk::{Eal, Mbuf, Mempool, Port, PortConfig, RxQueue, TxQueue, lcore};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use slowpath::config::protocol;
@@ -70,10 +71,10 @@ pub fn run(config: &Config, logging: &Logging) -> Result<(), StartError> {
         signal_hook::flag::register(signal, stop.clone())?;
     }
     let plan = Plan::new(config);
-    plan.warnings().iter().for_each(|line| log::warn!("{line}"));
     let socket = Socket::bind(&config.control.value)?;
     let eal = Eal::init(&eal_args(config))?;
     let mut ports = probe(&eal, config)?;
+    plan.warnings().iter().for_each(|line| log::warn!("{line}"));
     let pool = Mempool::new(&eal, "mbufs", config.eal.mbufs.value, POOL_CACHE, data_room(config))?;
     let queues = start_ports(&mut ports, config, &pool)?;
     let clock = Clock::start();
@@ -135,11 +136,17 @@ fn eal_args(config: &Config) -> Vec<String> {
 
 /// Every device is there before the first one is touched.
 fn probe(eal: &Eal, config: &Config) -> Result<Vec<Port>, Refused> {
-    let probed = config.ports.iter().map(|port| {
-        Port::by_device(eal, &port.device.value)
-            .map_err(|error| Refused::at(config, &port.device.at, error.to_string()))
-    });
-    probed.collect()
+    let refused = |port: &config::Port, error: PortError| {
+        Refused::at(config, &port.device.at, error.to_string())
+    };
+    for port in &config.ports {
+        Port::look_for(eal, &port.device.value).map_err(|error| refused(port, error))?;
+    }
+    let plugged = config
+        .ports
+        .iter()
+        .map(|port| Port::by_device(eal, &port.device.value).map_err(|error| refused(port, error)));
+    plugged.collect()
 }
 
 fn data_room(config: &Config) -> u16 {

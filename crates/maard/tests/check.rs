@@ -53,19 +53,41 @@ fn what_is_wrong_with_a_file_ends_with_status_2() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+/// The index the kernel gives the next interface of a namespace: one that was made and went has used one up.
+fn next_index(namespace: &str) -> u32 {
+    common::ip(namespace, "link add probe type bridge\n");
+    let shown = common::run("ip", &["-n", namespace, "-json", "link", "show", "dev", "probe"]);
+    common::ip(namespace, "link del probe\n");
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("ip speaks JSON");
+    shown[0]["ifindex"].as_u64().expect("a number") as u32
+}
+
 #[test]
-fn a_port_that_does_not_exist_is_named_with_its_line_and_status_2() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let control = dir.path().join("m.sock");
-    let text = common::config(&format!("m{}x", std::process::id()), &control)
-        .replace("net_tap2,iface=core1", "net_nosuch0");
-    let (code, _, told) = check(&text, &[]);
-    assert_eq!(code, Some(2), "{told}");
-    let line = told.lines().find(|line| line.starts_with("maard: "));
-    let line = line.unwrap_or_else(|| panic!("an error line in {told}"));
-    assert!(line.contains("m.yaml:10: ports[2].device: no such port \"net_nosuch0\""), "{line}");
-    assert!(!control.exists(), "the control socket is left");
-    assert!(!Path::new("/sys/class/net/acc0").exists(), "a port is left");
+fn a_port_that_does_not_exist_is_named_before_another_one_is_touched() {
+    let mut net = common::Net::new("x");
+    let namespace = net.namespace("x");
+    let control = net.dir.path().join("m.sock");
+    let text = common::config(&net.name("x"), &control).replace("log: debug", "log: info");
+    for (device, why) in [
+        ("net_nosuch0", "no driver has this name"),
+        ("0000:fe:1f.7", "no PCI device has this address"),
+        ("net_af_packet0,iface=nosuch0", "there is no network interface \"nosuch0\""),
+    ] {
+        let file = net.file("m.yaml", &text.replace("net_tap2,iface=core1", device));
+        let before = next_index(&namespace);
+        let output = common::inside(&namespace, env!("CARGO_BIN_EXE_maard"))
+            .args([Path::new("--config"), &file])
+            .output()
+            .expect("maard can be run");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        let start =
+            format!("{}:10: ports[2].device: no such port \"{device}\": {why}", file.display());
+        assert!(told.starts_with(&start) && told.contains("mend: "), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+        assert!(!control.exists(), "the control socket is left");
+        assert_eq!(next_index(&namespace), before + 1, "an interface was made");
+    }
 }
 
 #[test]
