@@ -26,6 +26,11 @@ fn ports(draft: &Draft) -> impl Iterator<Item = &Port> {
     draft.ports.iter().flatten()
 }
 
+/// Whether the ports can be compared with: there are some, and each could be read.
+fn whole(draft: &Draft) -> bool {
+    !draft.ports.is_empty() && draft.ports.iter().all(Option::is_some)
+}
+
 fn core_links(draft: &Draft) -> impl Iterator<Item = &At<Prefix>> {
     ports(draft).filter_map(|port| port.link.as_ref())
 }
@@ -68,7 +73,7 @@ fn devices(draft: &Draft, p: &Problems) {
 }
 
 fn roles(draft: &Draft, p: &Problems) {
-    if draft.ports.is_empty() || draft.ports.iter().any(Option::is_none) {
+    if !whole(draft) {
         return;
     }
     for (role, name, use_) in
@@ -139,7 +144,7 @@ fn peers(draft: &Draft, p: &Problems) {
     for peer in peers() {
         if own == Some(peer.value) {
             p.add(&peer.at, "is this MAAR's own address; list the others only");
-        } else if draft.ports.iter().all(Option::is_some) && !reachable(draft, peer.value) {
+        } else if whole(draft) && !reachable(draft, peer.value) {
             p.add(&peer.at, format!("no core link or route leads to {}; add a route", peer.value));
         }
     }
@@ -190,7 +195,7 @@ fn anchors(draft: &Draft, p: &Problems) {
 
 fn routes(draft: &Draft, p: &Problems) {
     twice(draft.routes.iter().map(|r| (r.value.0, r.at.clone())), "this prefix", p);
-    let whole = draft.ports.iter().all(Option::is_some);
+    let whole = whole(draft);
     for route in &draft.routes {
         let (prefix, via) = route.value;
         if draft.address.as_ref().is_some_and(|own| own.value == via) {

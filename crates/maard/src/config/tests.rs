@@ -29,6 +29,8 @@ const CASES: &[Case] = &[
         "    role: access", "    rolle: access", 0, "ports[0].rolle", &["did you mean `role`?"]),
     ("an unknown key, nothing near",
         "name: a_maar1", "name: a_maar1\nspeed: 1", 1, "speed", &["unknown key; known here: name, address"]),
+    ("a slip in the key the other parts lean on",
+        "\nports:", "\nportz:", 1, "portz", &["did you mean `ports`?"]),
     ("a key given twice",
         "name: a_maar1", "name: a_maar1\nname: b", 1, "name", &["given twice", "delete one"]),
     ("a device named twice",
