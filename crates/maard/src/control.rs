@@ -5,6 +5,7 @@
 //! Read [`SlowPath::run`] first, then `slowpath::router`.
 
 mod aaa;
+mod alarm;
 mod clients;
 mod counters;
 mod socket;
@@ -17,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Poll;
 use crate::idle::Idle;
 use crate::logging::Logging;
+use alarm::Alarm;
 use clients::{Clients, Question};
 use dataplane::PortId;
 use dpdk::Port;
@@ -35,7 +37,7 @@ use wire::time::{Instant, Now};
 const PUNTS: usize = 64;
 /// Turns between two looks at the sockets while there is work on the rings.
 const SOCKETS: u32 = 16;
-/// Links are looked at so often.
+/// Links and alarming counters are looked at so often.
 const LINKS: Duration = Duration::from_millis(100);
 /// The end waits so long for the AAA's DPA.
 const STOP: Duration = Duration::from_millis(1000);
@@ -80,6 +82,7 @@ pub struct SlowPath<'p> {
     ports: &'p [Port],
     links: Vec<Option<bool>>,
     links_at: Instant,
+    alarm: Alarm,
     aaa: aaa::Connection,
     clients: Clients,
     /// Questions whose answer the workers' and ports' rows are added to.
@@ -108,6 +111,7 @@ impl<'p> SlowPath<'p> {
             ports: parts.ports,
             links: vec![None; parts.ports.len()],
             links_at: Instant(0),
+            alarm: Alarm::default(),
             aaa: aaa::Connection::new(parts.aaa, AAA),
             clients,
             counters_asked: BTreeSet::new(),
@@ -148,6 +152,9 @@ impl<'p> SlowPath<'p> {
         if self.links_at <= now.mono {
             self.links_at = now.mono + LINKS;
             self.poll_links(now);
+            if let Some(line) = self.alarm.look(&self.workers) {
+                log::warn!("{line}");
+            }
             self.clients.timeout(now.mono, self.sockets.registry());
         }
         if self.router.deadline().is_some_and(|at| at <= now.mono) {

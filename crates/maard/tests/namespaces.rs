@@ -3,7 +3,10 @@
 
 mod common;
 
-use common::{Daemon, Net, aaad, ask, config, counter, give, has_link, ip, ping, ping_once, until};
+use common::{
+    Daemon, Net, aaad, ask, config, counter, give, has_link, ip, ping, ping_once, stopping_took,
+    until,
+};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -63,8 +66,9 @@ fn packets_between_two_core_links_are_forwarded_natively_and_sigterm_ends_cleanl
     });
     lost_none(&ping(&rig.west, 10, "2001:db8:ff::b2"), 10);
 
-    let (status, took) = rig.maard.terminate("-TERM");
+    let (status, said) = rig.maard.terminate("-TERM");
     assert_eq!(status.code(), Some(0));
+    let took = stopping_took(&said);
     assert!(took < Duration::from_secs(2), "SIGTERM took {took:?}");
     assert!(!rig.control.exists(), "the control socket is left");
     for (namespace, link) in [(&rig.router, "acc0"), (&rig.west, "core0"), (&rig.east, "core1")] {
@@ -97,7 +101,32 @@ fn a_linux_host_attaches_by_its_router_solicitation_and_reaches_the_core() {
     let routes = common::run("ip", &["-n", &host, "-6", "route", "show", "default"]);
     assert!(routes.contains("via fe80::200:5eff:fe00:5213"), "{routes}");
     assert!(routes.contains("mtu 1460"), "{routes}");
-    let (status, took) = rig.maard.terminate("-INT");
+    let (status, said) = rig.maard.terminate("-INT");
     assert_eq!(status.code(), Some(0));
+    let took = stopping_took(&said);
     assert!(took < Duration::from_secs(2), "SIGINT took {took:?}");
+}
+
+/// The kernel gives a tap the port's own MAC, and a kernel with IPv6 soon sends from it.
+#[test]
+fn a_tap_that_speaks_with_the_ports_mac_is_told_once_with_the_mend() {
+    let mut net = Net::new("m");
+    let router = net.namespace("r");
+    let control = net.dir.path().join("maard.sock");
+    let file = net.file("maard.yaml", &config(&net.name(""), &control));
+    let maard = Daemon::maard(&net, &router, &file, &control);
+    ip(&router, "addr add 2001:db8:ff::a3/64 dev core0 nodad\n");
+    let dropped = until("frames with the port's MAC come in", Duration::from_secs(30), || {
+        ping_once(&router, "2001:db8:ff::b2");
+        Some(counter(&control, "worker.0.drop.own_mac")).filter(|dropped| *dropped > 0)
+    });
+    let lines = |said: String| {
+        said.lines().filter(|line| line.contains("WARN") && line.contains("drop.own_mac")).count()
+    };
+    until("it is told", Duration::from_secs(10), || (lines(maard.said()) > 0).then_some(()));
+    until("more come in", Duration::from_secs(30), || {
+        ping_once(&router, "2001:db8:ff::b2");
+        (counter(&control, "worker.0.drop.own_mac") > dropped).then_some(())
+    });
+    assert_eq!(lines(maard.said()), 1, "{}", maard.said());
 }
