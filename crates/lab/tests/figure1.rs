@@ -48,7 +48,10 @@ const MESSAGES: [(&str, &str); 4] = [
 
 #[test]
 fn the_drafts_story_is_played_after_a_run_that_was_killed_and_one_that_was_interrupted() {
-    let out = tempfile::tempdir().unwrap();
+    let mut out = tempfile::tempdir().unwrap();
+    // Whoever reads that this test failed needs its logs and captures.
+    out.disable_cleanup(true);
+    println!("logs are in {}", out.path().display());
     half_way(out.path(), Signal::SIGKILL);
     assert!(!lab::netns::leftovers().unwrap().is_empty(), "nobody could take down that network");
     assert_eq!(half_way(out.path(), Signal::SIGINT), Some(1));
@@ -60,6 +63,7 @@ fn the_drafts_story_is_played_after_a_run_that_was_killed_and_one_that_was_inter
     assert_eq!(report["steps"].as_array().unwrap().len(), 8);
     assert_eq!(report["moves"].as_array().unwrap().len(), 3);
     tshark_agrees(&out.path().join("core.pcap"), &report);
+    out.disable_cleanup(false);
 }
 
 /// Runs the command until the session is on, ends it by `signal` and gives its exit status.
