@@ -3,7 +3,7 @@
 //! the router; `romip` and the lab are its users.
 
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -79,11 +79,11 @@ impl Control {
     }
 
     fn ask(&mut self, order: &Value) -> Result<Value, ControlError> {
-        let lost = |e| ControlError::Answer(self.path.clone(), e);
+        let lost = |e| ControlError::Answer(self.path.clone(), in_words(e));
         self.stream.get_mut().write_all(format!("{order}\n").as_bytes()).map_err(lost)?;
         let mut line = String::new();
         if self.stream.read_line(&mut line).map_err(lost)? == 0 {
-            return Err(lost(std::io::ErrorKind::UnexpectedEof.into()));
+            return Err(lost(ErrorKind::UnexpectedEof.into()));
         }
         let garbled = || ControlError::Garbled(self.path.clone(), line.trim().to_owned());
         let mut answer: Value = serde_json::from_str(&line).map_err(|_| garbled())?;
@@ -91,6 +91,16 @@ impl Control {
             return Err(ControlError::Refused(sentence.clone()));
         }
         answer.get_mut("ok").map(Value::take).ok_or_else(garbled)
+    }
+}
+
+/// A read that took too long is an odd "resource temporarily unavailable" to the system.
+fn in_words(error: std::io::Error) -> std::io::Error {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            std::io::Error::other(format!("none within {} s; is it stopped?", PATIENCE.as_secs()))
+        }
+        _ => error,
     }
 }
 

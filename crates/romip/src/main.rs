@@ -5,9 +5,9 @@
 mod args;
 mod table;
 
-use args::{Args, Event, Lab, Order, Router};
+use args::{Args, Event, Lab, Mac, Order, Router};
 use clap::Parser;
-use lab::control::{self, Control};
+use lab::control::{self, Control, ControlError};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -32,11 +32,11 @@ fn run(order: Order) -> Result<ExitCode, String> {
         }
         Order::Attach { event: Event { mac, router }, port, mn_id } => {
             let attach = connect(&router)?.attach(mac.as_str(), port, mn_id.as_deref());
-            attach.map_err(|e| e.to_string()).map(|_| ExitCode::SUCCESS)
+            attach.map_err(|e| about(&mac, e)).map(|_| ExitCode::SUCCESS)
         }
         Order::Detach { event: Event { mac, router } } => {
             let detach = connect(&router)?.detach(mac.as_str());
-            detach.map_err(|e| e.to_string()).map(|_| ExitCode::SUCCESS)
+            detach.map_err(|e| about(&mac, e)).map(|_| ExitCode::SUCCESS)
         }
         Order::Lab { lab: Lab::Figure1 { out } } => {
             let limits = lab::Limits::default();
@@ -46,6 +46,14 @@ fn run(order: Order) -> Result<ExitCode, String> {
                 Err(e) => Err(e.to_string()),
             }
         }
+    }
+}
+
+/// A script that gives many events needs to know which one was refused.
+fn about(mac: &Mac, error: ControlError) -> String {
+    match error {
+        ControlError::Refused(sentence) => format!("{}: {sentence}", mac.as_str()),
+        other => other.to_string(),
     }
 }
 
