@@ -34,6 +34,9 @@ impl Maar {
         }
         if source.is_unicast_link_local() {
             mn.link_local = Some(source);
+        } else if source.is_unspecified() {
+            // In DAD: what is sent to the address it probes does not arrive.
+            mn.link_local = None;
         }
         if matches!(mn.state, State::Attached | State::WaitSdba(_)) {
             self.advertise(now, &id);

@@ -6,6 +6,7 @@ use crate::frames::*;
 use crate::net::*;
 use dataplane::punt::PuntReason;
 use dataplane::verdict::{Station, Verdict, station_key};
+use std::net::Ipv6Addr;
 use wire::addr::{Mac, Nai, Prefix64, ROUTER_LINK_LOCAL, ROUTER_MAC};
 use wire::nd::RouterSolicit;
 
@@ -95,6 +96,21 @@ fn an_rs_from_the_unspecified_address_gets_an_ra_to_all_nodes_in_a_frame_for_thi
     let ras = adverts(&mut net);
     assert_eq!(ras.len(), 1);
     assert_eq!((ras[0].dst, ras[0].eth_dst), (ALL_NODES, mn(0xa)));
+}
+
+/// FC-21: its address may be on probation again, where a packet to it is dropped.
+#[test]
+fn a_station_that_solicits_from_the_unspecified_address_later_gets_its_ra_at_all_nodes_again() {
+    let a = mn(0xa);
+    let mut net = attached(&rs(a, &plain_rs(link_local(a))));
+    let mut to = |source| {
+        net.nd(&rs(a, &plain_rs(source)));
+        net.run(50 * MS);
+        adverts(&mut net).last().map(|ra| (ra.eth_dst, ra.dst))
+    };
+    assert_eq!(to(link_local(a)), Some((a, link_local(a))));
+    assert_eq!(to(Ipv6Addr::UNSPECIFIED), Some((a, ip("ff02::1"))));
+    assert_eq!(to(link_local(a)), Some((a, link_local(a))));
 }
 
 /// FC-21: whatever the RS came from, the RA comes from the routers' link-local address.
