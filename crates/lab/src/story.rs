@@ -27,6 +27,8 @@ const BETWEEN: Duration = Duration::from_secs(3);
 const OFFBEAT: Duration = Duration::from_millis(40);
 /// After the last move; more than the five seconds that are judged.
 const AFTER: Duration = Duration::from_secs(7);
+/// Of these at least so much, where the machine was too busy to move on time.
+const REST: Duration = Duration::from_millis(5500);
 /// For the first attachment.
 const ATTACH: Duration = Duration::from_secs(30);
 /// For a program to say its result at the end.
@@ -200,12 +202,16 @@ impl Stage<'_> {
 
         let mut moves = Vec::new();
         let mut first_frames = Vec::new();
-        for (n, script) in (1..).zip(SCRIPT) {
+        let mut next = start + BETWEEN + OFFBEAT;
+        for script in SCRIPT {
             first_frames.push(self.watch(&script)?);
-            self.play_until(start + BETWEEN * n + OFFBEAT, &probes)?;
+            self.play_until(next, &probes)?;
             moves.push(self.make(&script)?);
+            next = (next + BETWEEN).max(Instant::now() + BETWEEN / 2);
         }
-        self.play_until(start + Duration::from_secs(seconds), &probes)?;
+        // Whatever held the moves up, what follows the last one is whole.
+        let end = start + Duration::from_secs(seconds);
+        self.play_until(end.max(Instant::now() + REST), &probes)?;
         let via = self.via()?;
         let counted = probes.finish()?;
         self.progress.say(&format!(
