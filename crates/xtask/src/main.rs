@@ -50,13 +50,14 @@ fn demo(out: PathBuf) -> Result<(), Failed> {
     // `cargo xtask` may be called from a subdirectory; the user's relative path is relative to that.
     let out =
         std::path::absolute(&out).map_err(|e| Failed(format!("--out {}: {e}", out.display())))?;
+    // Before the build: nobody should wait for it to hear this.
+    needs_root("the lab makes network namespaces")?;
     let mut steps = Steps::new(3);
     steps.next("what apt has to bring");
     apt::install(&[apt::BUILD, apt::LAB])?;
     steps.next("build maard, aaad and romip (release)");
     cargo(&["build", "--release", "-p", "maard", "-p", "aaad", "-p", "romip"])?;
     steps.next("Figure 1 and Figure 2");
-    needs_root("the lab makes network namespaces")?;
     program(
         run::target_dir().join("release/romip"),
         &["lab", "figure1", "--out", &out.to_string_lossy()],
@@ -64,6 +65,7 @@ fn demo(out: PathBuf) -> Result<(), Failed> {
 }
 
 fn test() -> Result<(), Failed> {
+    needs_root("tests use DPDK ports and network namespaces; `cargo xtask check` does without")?;
     let mut steps = Steps::new(6);
     steps.next("what apt has to bring");
     apt::install(&[apt::BUILD, apt::LAB])?;
@@ -72,7 +74,6 @@ fn test() -> Result<(), Failed> {
     steps.next("lints");
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     steps.next("build the programs the tests start");
-    needs_root("tests use DPDK ports and network namespaces")?;
     cargo(&["build", "--workspace", "--bins", "--profile", "test"])?;
     steps.next("every test but the lab");
     cargo(&["test", "--workspace", "--exclude", "lab"])?;
