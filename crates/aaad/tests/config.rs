@@ -173,6 +173,7 @@ fn the_program_checks_a_file_and_exits_2_with_file_line_key_and_mend() {
         text.contains(&format!("{}:{line}: unknown key `client`; write `clients`", file.display())),
         "{text}"
     );
+    assert_eq!(text.lines().count(), 1, "what was meant is not missing as well: {text}");
     assert_eq!(aaad(directory.path()).status.code(), Some(2));
     assert_eq!(aaad(&directory.path().join("none")).status.code(), Some(2));
     assert_eq!(aaad(Path::new(EXAMPLE)).status.code(), Some(0));

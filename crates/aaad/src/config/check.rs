@@ -15,6 +15,8 @@ const WATCHDOG: u32 = 30;
 #[derive(Default)]
 struct Checker {
     problems: Vec<Problem>,
+    /// Keys that an unknown one was perhaps meant to be: not missing as well.
+    meant: Vec<&'static str>,
 }
 
 /// Turns what stands in the file into a configuration, or says all that is wrong with it.
@@ -57,14 +59,19 @@ impl Checker {
     fn unknown(&mut self, key: &Placed<String>) {
         let name = key.value.escape_debug();
         let mend = match KEYS.iter().find(|known| close(known, &key.value)) {
-            Some(known) => format!("write `{known}` if that is meant"),
+            Some(known) => {
+                self.meant.push(known);
+                format!("write `{known}` if that is meant")
+            }
             None => format!("remove it; the keys are {}", KEYS.join(", ")),
         };
         self.problem(key.line, format!("unknown key `{name}`; {mend}"));
     }
 
     fn missing(&mut self, key: &str, example: &str) {
-        self.problem(0, format!("`{key}` is missing; add for example `{example}`"));
+        if !self.meant.contains(&key) {
+            self.problem(0, format!("`{key}` is missing; add for example `{example}`"));
+        }
     }
 
     fn identity(&mut self, key: &str, value: Option<&Placed<String>>) -> String {
