@@ -158,21 +158,19 @@ impl Maar {
             return self
                 .local_cns(now, ddbu.hoa)
                 .into_iter()
-                .map(|cn| CnPlace { cn, moved_to: None })
+                .map(|cn| CnPlace { cn, moved_to: self.cn_place(now, ddbu, cn) })
                 .collect();
         }
-        ddbu.cns
-            .iter()
-            .map(|&cn| CnPlace { cn, moved_to: self.cn_place(now, ddbu.hoa, cn) })
-            .collect()
+        ddbu.cns.iter().map(|&cn| CnPlace { cn, moved_to: self.cn_place(now, ddbu, cn) }).collect()
     }
 
-    fn cn_place(&mut self, now: Now, hoa: Ipv6Addr, cn: Ipv6Addr) -> Option<Ipv6Addr> {
+    fn cn_place(&mut self, now: Now, ddbu: &Ddbu, cn: Ipv6Addr) -> Option<Ipv6Addr> {
         let prefix = Prefix64::of(cn);
         if let Some(id) = self.lists.owner(prefix).cloned() {
             if let Some(mn) = self.mns.get_mut(&id) {
-                mn.sessions.note(now.mono, cn, hoa);
-                self.watch(&id, hoa);
+                // Its MAAR is told in the answer that the CN is here, and needs no dDBU of ours to know it.
+                mn.sessions.note_known(now.mono, cn, ddbu.hoa, ddbu.serving);
+                self.watch(&id, ddbu.hoa);
             }
             return None;
         }

@@ -29,6 +29,7 @@ impl Maar {
         let Some(mn) = self.mns.get_mut(id) else { return };
         mn.attachment = attachment;
         mn.settled = false;
+        mn.sessions.forget_known();
         mn.state = State::WaitAaa { request: None };
         let mac = mn.mac;
         for timer in

@@ -10,21 +10,48 @@ use wire::time::Instant;
 /// Pairs kept per MN; the oldest is replaced.
 const MOST: usize = 256;
 
-/// (HoA, CN) -> last report.
+/// (HoA, CN) -> what is known of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sessions(BTreeMap<(Ipv6Addr, Ipv6Addr), Instant>);
+pub(crate) struct Sessions(BTreeMap<(Ipv6Addr, Ipv6Addr), Session>);
+
+#[derive(Clone, Copy, Debug)]
+struct Session {
+    /// The last report.
+    at: Instant,
+    /// The CN's MAAR named this very pair in a dDBU: it knows where the HoA is.
+    known_at: Option<Ipv6Addr>,
+}
 
 impl Sessions {
     /// The pair has been seen.
     pub(crate) fn note(&mut self, now: Instant, hoa: Ipv6Addr, cn: Ipv6Addr) {
-        if self.0.len() == MOST
-            && !self.0.contains_key(&(hoa, cn))
-            && let Some(oldest) =
-                self.0.iter().min_by_key(|&(pair, at)| (*at, *pair)).map(|(pair, _)| *pair)
-        {
-            self.0.remove(&oldest);
+        if self.0.len() == MOST && !self.0.contains_key(&(hoa, cn)) {
+            let oldest = self
+                .0
+                .iter()
+                .min_by_key(|&(pair, session)| (session.at, *pair))
+                .map(|(pair, _)| *pair);
+            oldest.and_then(|pair| self.0.remove(&pair));
         }
-        self.0.insert((hoa, cn), now);
+        self.0.entry((hoa, cn)).or_insert(Session { at: now, known_at: None }).at = now;
+    }
+
+    /// The CN's MAAR `maar` has named the pair.
+    pub(crate) fn note_known(&mut self, now: Instant, hoa: Ipv6Addr, cn: Ipv6Addr, maar: Ipv6Addr) {
+        self.note(now, hoa, cn);
+        if let Some(session) = self.0.get_mut(&(hoa, cn)) {
+            session.known_at = Some(maar);
+        }
+    }
+
+    /// Whether `maar` knows by its own dDBU where `hoa` is.
+    pub(crate) fn is_known_at(&self, hoa: Ipv6Addr, cn: Ipv6Addr, maar: Ipv6Addr) -> bool {
+        self.0.get(&(hoa, cn)).is_some_and(|session| session.known_at == Some(maar))
+    }
+
+    /// The MN is attached anew: who knew where it was has to be told.
+    pub(crate) fn forget_known(&mut self) {
+        self.0.values_mut().for_each(|session| session.known_at = None);
     }
 
     /// The pairs reported within `idle`, ascending.
@@ -33,7 +60,7 @@ impl Sessions {
         now: Instant,
         idle: Duration,
     ) -> impl Iterator<Item = (Ipv6Addr, Ipv6Addr)> {
-        self.0.iter().filter(move |&(_, at)| now - *at < idle).map(|(pair, _)| *pair)
+        self.0.iter().filter(move |&(_, session)| now - session.at < idle).map(|(pair, _)| *pair)
     }
 
     /// Every pair, ascending.
@@ -48,8 +75,8 @@ impl Sessions {
 
     /// Takes over another record's pairs.
     pub(crate) fn absorb(&mut self, other: Sessions) {
-        for ((hoa, cn), at) in other.0 {
-            self.note(at, hoa, cn);
+        for ((hoa, cn), session) in other.0 {
+            self.note(session.at, hoa, cn);
         }
     }
 }
@@ -71,6 +98,17 @@ mod tests {
         assert_eq!(sessions.all().count(), 256);
         assert!(!sessions.all().any(|(_, cn)| cn == addr(0)));
         assert!(sessions.all().any(|(_, cn)| cn == addr(256)));
+    }
+
+    #[test]
+    fn what_a_maar_knows_is_forgotten_with_the_attachment() {
+        let mut sessions = Sessions::default();
+        sessions.note_known(Instant(0), addr(1), addr(2), addr(9));
+        sessions.note(Instant(1), addr(1), addr(2));
+        assert!(sessions.is_known_at(addr(1), addr(2), addr(9)));
+        assert!(!sessions.is_known_at(addr(1), addr(2), addr(8)));
+        sessions.forget_known();
+        assert!(!sessions.is_known_at(addr(1), addr(2), addr(9)));
     }
 
     #[test]

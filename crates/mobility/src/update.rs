@@ -86,7 +86,8 @@ impl Maar {
         }
     }
 
-    /// A session the sample showed: told once, when the HoA is away from its anchor.
+    /// A session the sample showed: told once, when the HoA is away from its anchor, and only if the CN's MAAR
+    /// has not shown by a dDBU of its own that it knows.
     pub(crate) fn bind_session(&mut self, now: Now, id: &Nai, hoa: Ipv6Addr, cn: Ipv6Addr) {
         let attached = self.mns.get(id).is_some_and(|mn| {
             matches!(mn.state, State::Attached) && mn.lease != Some(Prefix64::of(hoa))
@@ -94,6 +95,7 @@ impl Maar {
         if let (true, Where::At(maar)) = (attached, self.where_is(cn))
             && maar != self.config.address
             && self.peers.contains(maar)
+            && !self.mns.get(id).is_some_and(|mn| mn.sessions.is_known_at(hoa, cn, maar))
         {
             self.bind(now, id, hoa, maar, BTreeSet::from([cn]), false, 0);
         }

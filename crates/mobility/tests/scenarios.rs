@@ -142,6 +142,18 @@ fn figure_2_takes_the_tunnel_between_the_two_serving_maars_and_no_other() {
     }
 }
 
+/// 6, for a minute: who was told by the other side's dDBU tells nothing back when the session is sampled again.
+#[test]
+fn a_session_that_is_sampled_again_is_told_to_nobody_who_knows_it() {
+    let mut net = Net::g0().figure1();
+    net.run(secs(2));
+    let start = net.now;
+    net.keep_talking(A_HOA1, B_HOA1, ms(500), secs(60));
+    net.run(secs(60));
+    net.assert_all_arrived(start);
+    assert_eq!(net.talk_of(start, A3, B2), [""; 0]);
+}
+
 /// 7.
 #[test]
 fn the_previous_maar_holds_what_it_released_for_92_seconds_and_then_nothing() {
