@@ -7,6 +7,7 @@
 
 use crate::counters::DropReason;
 use crate::fib::{Fib, PortInfo, Role};
+use crate::park::Wait;
 use crate::punt::PuntReason;
 use crate::verdict::PeerId;
 use std::net::Ipv6Addr;
@@ -24,6 +25,8 @@ const DESTINATION_OPTIONS: u8 = 60;
 pub(crate) enum Fate {
     Drop(DropReason),
     Punt(PuntReason),
+    /// It may be forwarded later.
+    Park(Wait),
 }
 
 use Fate::{Drop, Punt};

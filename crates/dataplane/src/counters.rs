@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One counter per verdict, drop reason and punt reason, per worker. The books balance: every received frame gets
-//! exactly one final count (design.md section 3), so `rx` = verdicts + all drops + all punts.
+//! exactly one final count (design.md section 3), so `rx` = verdicts + all drops + all punts + what is parked now.
 //!
 //! A worker counts in `Counts`, plain words of its own; between bursts it publishes them into [`Stats`], which has
 //! one writer and any number of readers.
@@ -46,6 +46,8 @@ family!(
     Tunnelled = "tunnelled",
     /// Sent natively by a route.
     Native = "native",
+    /// Waiting now for an exchange to end or a mobile node to come back: goes up and down.
+    Parked = "parked",
 });
 
 family!(
@@ -61,6 +63,8 @@ family!(
     TableFull = "info.table_full",
     /// Updates for a key of another worker's shard, or for one that no lease has: an error of the slow path.
     UpdateMisdirected = "info.update_misdirected",
+    /// Frames that were parked, whatever became of them.
+    Parkings = "info.parkings",
 });
 
 family!(
@@ -100,7 +104,7 @@ family!(
     StationUnknown = "drop.station_unknown",
     /// From a station that was released, detached or refused a moment ago.
     StationQuiet = "drop.station_quiet",
-    /// Source not yet the station's while its exchange runs.
+    /// Source not the station's while its exchange runs, and nothing to wait for.
     SourcePending = "drop.source_pending",
     /// To an own address, for a protocol nobody listens to.
     OwnNoListener = "drop.own_no_listener",
@@ -126,6 +130,10 @@ family!(
     EcnCeNotEct = "drop.ecn_ce_not_ect",
     /// Leased by this MAAR, but its mobile node is not here.
     MnAbsent = "drop.mn_absent",
+    /// It had to wait, and there was no room for it.
+    ParkFull = "drop.park_full",
+    /// It waited in vain.
+    ParkGivenUp = "drop.park_given_up",
     /// The table names a peer that this snapshot does not have.
     PeerUnknown = "drop.peer_unknown",
     /// The peer's next hop is not resolved.
@@ -183,6 +191,10 @@ impl Counts {
     pub(crate) fn received(&mut self, frames: usize) {
         self.0[Count::Rx.index()] += frames as u64;
     }
+    /// The only count that also goes down.
+    pub(crate) fn parked(&mut self, frames: usize) {
+        self.0[Count::Parked.index()] = frames as u64;
+    }
     #[inline]
     pub(crate) fn info(&mut self, what: Info) {
         self.0[what.index()] += 1;
@@ -230,7 +242,7 @@ impl Stats {
     }
 
     /// Every counter with its stable snake_case name, in a fixed order: `rx`, the verdicts (`delivered`, `tunnelled`,
-    /// `native`), what is worth knowing beside the books (`info.<name>`), the drops (`drop.<reason>`), the punts
+    /// `native`), `parked`, what is worth knowing beside the books (`info.<name>`), the drops (`drop.<reason>`), the punts
     /// (`punt.<reason>`).
     pub fn each(&self, mut f: impl FnMut(&'static str, u64)) {
         for ((name, _), value) in descriptions().zip(&self.counts) {

@@ -3,18 +3,20 @@
 //!
 //! Read first: `pipeline` (the three passes), then `classify` (what a frame is), [`table`] (what is bound), `route`
 //! (where it goes) and `forward` (the octets). What the slow path may tell a worker is [`update`]; what a worker tells
-//! the slow path is [`punt`].
+//! the slow path is [`punt`]. What waits meanwhile is in [`park`].
 
 mod classify;
 pub mod counters;
 pub mod fib;
 mod flow;
 mod forward;
+pub mod park;
 mod pipeline;
 pub mod punt;
 mod route;
 mod sample;
 pub mod table;
+mod unpark;
 pub mod update;
 pub mod verdict;
 pub mod worker;

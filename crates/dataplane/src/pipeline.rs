@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The three passes over a burst: classify all, look up all, act on all (draft §5). Passes instead of one packet after
-//! the other, so that the table's cache misses of a burst overlap.
+//! the other, so that the table's cache misses of a burst overlap. Before them, parked packets are run again.
 //!
-//! Read next: `classify`, [`crate::table`], `route` (where to), `forward` (the octets).
+//! Read next: `classify`, [`crate::table`], `route` (where to), `forward` (the octets); for what waits, `unpark`.
 
 use crate::classify::{Fate, Kind, Packet, classify};
 use crate::counters::{Counts, DropReason, Info};
 use crate::fib::{Fib, PortInfo};
 use crate::forward::{forward, strip_tunnel};
+use crate::park::Parks;
 use crate::punt::Punts;
 use crate::route::{Router, Words};
 use crate::sample::Samples;
 use crate::table::{KEYS, Reader};
+use crate::unpark;
 use crate::worker::Transmit;
 use crate::{BURST, PortId};
 use arrayvec::ArrayVec;
@@ -25,23 +27,28 @@ pub(crate) struct Pipeline<B> {
     pub table: Reader,
     pub punts: Punts<B>,
     pub samples: Samples,
+    pub parks: Parks<B>,
     pub counts: Counts,
 }
 
 type Packets = ArrayVec<Result<Packet, Fate>, BURST>;
 
 impl<B: PacketBuf> Pipeline<B> {
-    /// Every frame of `burst` gets its one final verdict.
+    /// Every frame of `burst` gets its one final verdict, or is parked until it gets it.
     pub(crate) fn run(
         &mut self,
         port: PortId,
         burst: &mut ArrayVec<B, BURST>,
         tx: &mut impl Transmit<B>,
     ) {
-        let Pipeline { fib, table, punts, samples, counts } = self;
+        let mut waiting = !self.parks.is_empty();
+        if waiting {
+            self.unpark(tx);
+        }
         if burst.is_empty() {
             return;
         }
+        let Pipeline { fib, table, punts, samples, parks, counts } = self;
         counts.received(burst.len());
         let Some(info) = fib.port(port) else {
             burst.drain(..).for_each(|_| counts.drop(DropReason::PortUnknown));
@@ -49,7 +56,7 @@ impl<B: PacketBuf> Pipeline<B> {
         };
         let packets = classify_all(fib, info, burst);
         let words = look_up_all(table, &packets);
-        let router = Router { fib, table, port, info };
+        let router = Router { fib, table, port, info, parking: parks.enabled() };
         let sampled = samples.choose(burst.len());
         for (i, (mut buf, packet)) in burst.drain(..).zip(&packets).enumerate() {
             let sent = packet.as_ref().map_err(|fate| *fate).and_then(|packet| {
@@ -59,24 +66,31 @@ impl<B: PacketBuf> Pipeline<B> {
                 if i == sampled {
                     samples.look(&router, packet, words[i], punts, counts);
                 }
+                if waiting && let Some(wait) = unpark::behind(parks, packet) {
+                    return Err(Fate::Park(wait));
+                }
                 forward(router.decide(packet, words[i])?, packet, &mut buf)
             });
-            match sent {
-                Ok((out, count)) => {
+            match (sent, packet) {
+                (Ok((out, count)), _) => {
                     counts.count(count);
                     tx.transmit(out, buf);
                 }
-                Err(fate) => end(fate, port, packet, buf, punts, counts),
+                (Err(Fate::Park(wait)), Ok(packet)) => {
+                    waiting = true;
+                    unpark::park(&router, (packet, words[i]), wait, buf, parks, punts, counts, tx);
+                }
+                (Err(fate), packet) => end(fate, port, packet.as_ref().ok(), buf, punts, counts),
             }
         }
     }
 }
 
 /// A frame that is not forwarded.
-fn end<B: PacketBuf>(
+pub(crate) fn end<B: PacketBuf>(
     fate: Fate,
     port: PortId,
-    packet: &Result<Packet, Fate>,
+    packet: Option<&Packet>,
     mut buf: B,
     punts: &mut Punts<B>,
     counts: &mut Counts,
@@ -84,8 +98,10 @@ fn end<B: PacketBuf>(
     let why = match fate {
         Fate::Drop(why) => return counts.drop(why),
         Fate::Punt(why) => why,
+        // Only a packet that was read parks, and is not brought here.
+        Fate::Park(_) => return counts.drop(DropReason::ParkFull),
     };
-    if let Ok(packet) = packet {
+    if let Some(packet) = packet {
         strip_tunnel(packet, &mut buf);
     }
     match punts.frame(port, why, buf) {
@@ -95,14 +111,17 @@ fn end<B: PacketBuf>(
 }
 
 fn classify_all<B: PacketBuf>(fib: &Fib, info: &PortInfo, burst: &[B]) -> Packets {
-    let one = |buf: &B| {
-        if buf.is_contiguous() {
-            classify(fib, info, buf.data())
-        } else {
-            Err(Fate::Drop(DropReason::NotContiguous))
-        }
-    };
-    burst.iter().map(one).collect()
+    burst.iter().map(|buf| read(fib, info, buf)).collect()
+}
+
+/// What one frame is.
+#[inline]
+pub(crate) fn read<B: PacketBuf>(fib: &Fib, info: &PortInfo, buf: &B) -> Result<Packet, Fate> {
+    if buf.is_contiguous() {
+        classify(fib, info, buf.data())
+    } else {
+        Err(Fate::Drop(DropReason::NotContiguous))
+    }
 }
 
 /// What the table says of the sources and destinations of the burst, by packet.

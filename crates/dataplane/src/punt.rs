@@ -8,6 +8,7 @@
 use crate::PortId;
 use crate::counters::DropReason;
 use crate::fib::Fib;
+use crate::park::Report;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ pub enum Punt<B> {
         /// The other address.
         cn: Ipv6Addr,
     },
+    /// Packets wait: said once for each key.
+    Parked(Report),
     /// A snapshot no longer read by this worker.
     OldFib(Arc<Fib>),
 }
@@ -201,6 +204,13 @@ impl<B> Punts<B> {
     pub(crate) fn session(&mut self, hoa: Ipv6Addr, cn: Ipv6Addr) -> bool {
         self.ring.slots() * 2 > self.ring.buffer().capacity()
             && self.ring.push(Punt::Session { hoa, cn }).is_ok()
+    }
+
+    /// Tells that packets wait; `false` when there is no room (it shares with frames of unknown stations, some of which
+    /// it stands for).
+    pub(crate) fn parked(&mut self, report: Report) -> bool {
+        self.ring.slots() * 4 > self.ring.buffer().capacity()
+            && self.ring.push(Punt::Parked(report)).is_ok()
     }
 
     /// Gives a snapshot back; the snapshot itself when there is no room.

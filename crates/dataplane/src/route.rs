@@ -6,14 +6,15 @@ use crate::PortId;
 use crate::classify::{Fate, Kind, Outer, Packet};
 use crate::counters::DropReason;
 use crate::fib::{Anchor, Fib, NextHop, NoTunnel, PortInfo, Role, Route, Tunnel};
+use crate::park::{ParkKey, Wait, Why};
 use crate::punt::PuntReason;
 use crate::table::Reader;
 use crate::verdict::{PeerId, Station, Verdict, station_key};
 use std::net::Ipv6Addr;
-use wire::addr::{Mac, ROUTER_LINK_LOCAL};
+use wire::addr::{Mac, Prefix64, ROUTER_LINK_LOCAL};
 use wire::ip6;
 
-use Fate::{Drop, Punt};
+use Fate::{Drop, Park, Punt};
 
 /// The way out of a packet.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,8 @@ pub(crate) struct Router<'a> {
     pub table: &'a Reader,
     pub port: PortId,
     pub info: &'a PortInfo,
+    /// Packets may park.
+    pub parking: bool,
 }
 
 impl<'a> Router<'a> {
@@ -56,7 +59,7 @@ impl<'a> Router<'a> {
     /// R-33, then R-12.
     fn uplink(&self, packet: &Packet, station: Mac, words: Words) -> Result<Way<'a>, Fate> {
         let Some(anchored) = self.source_of(station, words.src) else {
-            return Err(self.source_missed(station));
+            return Err(self.source_missed(packet.src, station, words.src));
         };
         let dst = packet.dst;
         if self.fib.own() == Some(dst) {
@@ -70,7 +73,7 @@ impl<'a> Router<'a> {
         match Verdict::from_word(words.dst) {
             Some(Verdict::Deliver { mac, port, .. }) => return self.deliver(mac, port),
             Some(Verdict::Tunnel { peer, .. }) => return self.tunnel(peer, false),
-            Some(Verdict::Absent) => return Err(Drop(DropReason::MnAbsent)),
+            Some(Verdict::Absent { park }) => return Err(self.absent(dst, park)),
             _ if anchored => return self.native(dst),
             _ => {}
         }
@@ -107,9 +110,19 @@ impl<'a> Router<'a> {
 
     /// A source that is not the station's: what it means depends on what the station is doing.
     #[cold]
-    fn source_missed(&self, mac: Mac) -> Fate {
+    fn source_missed(&self, src: Ipv6Addr, mac: Mac, word: u64) -> Fate {
+        let wait = |why| {
+            let key = ParkKey { prefix: Prefix64::of(src).0, station: Some(mac) };
+            Park(Wait { key, why })
+        };
+        // R-41 (a). Another station's source will not be this one's.
+        let others =
+            matches!(Verdict::from_word(word), Some(Verdict::Deliver { mac: of, .. }) if of != mac);
+        let may_come = self.parking && !others && self.fib.anchor(src).is_some();
         match self.station(mac) {
+            None if may_come && self.info.attach_on_frame => wait(Why::Stranger),
             None => self.stranger(),
+            Some(Station::Exchange) if may_come => wait(Why::Pending),
             Some(Station::Exchange) => Drop(DropReason::SourcePending),
             Some(Station::Attached) => Punt(PuntReason::SourceFailed),
             Some(Station::Quiet) => Drop(DropReason::StationQuiet),
@@ -144,7 +157,7 @@ impl<'a> Router<'a> {
                 return Err(Drop(DropReason::InnerSourceHere));
             }
             Some(Verdict::Deliver { anchored, .. } | Verdict::Tunnel { anchored, .. }) => anchored,
-            Some(Verdict::Absent) => true,
+            Some(Verdict::Absent { .. }) => true,
             _ => false,
         };
         let mut known = false;
@@ -154,11 +167,15 @@ impl<'a> Router<'a> {
                 return self.tunnel(peer, outer.sent_to_anchor);
             }
             Some(Verdict::Tunnel { .. }) => known = true,
-            Some(Verdict::Absent) => return Err(Drop(DropReason::MnAbsent)),
+            Some(Verdict::Absent { park }) => return Err(self.absent(dst, park)),
             _ => {}
         }
         match self.fib.anchor(dst) {
             None if own_lease => self.native(dst),
+            // R-41 (b): also where the entry names the very sender, who has newer word of it.
+            Some(Anchor::Peer(_)) if self.parking => {
+                Err(Park(Wait { key: towards(dst), why: Why::Unplaced }))
+            }
             Some(Anchor::Peer(_)) if outer.sent_to_anchor => Err(Drop(DropReason::AnchorLoop)),
             Some(Anchor::Peer(peer)) => self.tunnel(peer, true),
             _ if known => Err(Drop(DropReason::TunnelBack)),
@@ -172,8 +189,17 @@ impl<'a> Router<'a> {
         match Verdict::from_word(word) {
             Some(Verdict::Deliver { mac, port, .. }) => self.deliver(mac, port),
             Some(Verdict::Tunnel { peer, .. }) => self.tunnel(peer, false),
-            Some(Verdict::Absent) => Err(Drop(DropReason::MnAbsent)),
+            Some(Verdict::Absent { park }) => Err(self.absent(dst, park)),
             _ => self.native(dst),
+        }
+    }
+
+    /// its packets wait for an MN that is Detached.
+    fn absent(&self, dst: Ipv6Addr, park: bool) -> Fate {
+        if park && self.parking {
+            Park(Wait { key: towards(dst), why: Why::Absent })
+        } else {
+            Drop(DropReason::MnAbsent)
         }
     }
 
@@ -205,4 +231,9 @@ impl<'a> Router<'a> {
         let next_hop = next_hop.and_then(|id| self.fib.next_hop(id));
         next_hop.map(Way::Native).ok_or(Punt(PuntReason::Unresolved))
     }
+}
+
+/// What packets to `dst` wait by.
+pub(crate) fn towards(dst: Ipv6Addr) -> ParkKey {
+    ParkKey { prefix: Prefix64::of(dst).0, station: None }
 }

@@ -2,6 +2,7 @@
 //! What the slow path tells a worker, over one SPSC ring each, applied between bursts.
 
 use crate::fib::Fib;
+use crate::park::ParkKey;
 use crate::verdict::Verdict;
 use std::sync::Arc;
 
@@ -22,6 +23,11 @@ pub enum Update {
     },
     /// To every worker. The old snapshot goes back over the punt ring, so that no worker frees memory.
     Fib(Arc<Fib>),
+    /// To every worker: nothing will bring this key. What waits for it is decided without parking, and nothing more
+    /// parks until [`Update::Lift`].
+    GiveUp(ParkKey),
+    /// To every worker: the key may park again.
+    Lift(ParkKey),
     /// To every worker, every 30 s: forget which sessions were reported, so that those still in use are
     /// reported again.
     ForgetSamples,

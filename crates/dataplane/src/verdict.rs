@@ -30,8 +30,11 @@ pub enum Verdict {
         /// The /64 is a lease of ours (R-34's anchor role).
         anchored: bool,
     },
-    /// Leased by us, but its MN is not here.
-    Absent,
+    /// Its MN is not here: leased by us, or Detached.
+    Absent {
+        /// Its packets wait, as it may come back or be fetched.
+        park: bool,
+    },
     /// A key of [`station_key`]: what is known of a MAC on the access ports.
     Station(Station),
 }
@@ -40,7 +43,7 @@ pub enum Verdict {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Station {
-    /// WaitAAA or WaitSDBA: a source that misses is dropped without an error, counted `source_pending`.
+    /// WaitAAA or WaitSDBA: a source that misses waits for the end of it, or is dropped without an error.
     Exchange,
     /// Attached: a source that misses is spoofed.
     Attached,
@@ -58,6 +61,8 @@ const STATION: u64 = 4;
 const ANCHORED: u64 = 1 << 3;
 /// Bit 4, of Deliver.
 const SETTLED: u64 = 1 << 4;
+/// Bit 5, of Absent.
+const PARK: u64 = 1 << 5;
 /// Bits 8..13, of Deliver: the port; of Station: 0 to 2.
 const SMALL_SHIFT: u32 = 8;
 const SMALL: u64 = 0b1_1111 << SMALL_SHIFT;
@@ -88,7 +93,7 @@ impl Verdict {
             Verdict::Tunnel { peer, anchored } => {
                 TUNNEL | flag(anchored, ANCHORED) | (peer as u64) << LARGE_SHIFT
             }
-            Verdict::Absent => ABSENT,
+            Verdict::Absent { park } => ABSENT | flag(park, PARK),
             Verdict::Station(station) => STATION | (station as u64) << SMALL_SHIFT,
         }
     }
@@ -108,7 +113,7 @@ impl Verdict {
             TUNNEL if word & !(TAG | ANCHORED | PEER) == 0 => {
                 Some(Verdict::Tunnel { peer: (word >> LARGE_SHIFT) as PeerId, anchored })
             }
-            ABSENT if word == ABSENT => Some(Verdict::Absent),
+            ABSENT if word & !PARK == ABSENT => Some(Verdict::Absent { park: word & PARK != 0 }),
             STATION if word & !(TAG | SMALL) == 0 => match small {
                 0 => Some(Verdict::Station(Station::Exchange)),
                 1 => Some(Verdict::Station(Station::Attached)),
@@ -143,7 +148,7 @@ mod tests {
             ),
             (any::<u16>(), any::<bool>())
                 .prop_map(|(peer, anchored)| Verdict::Tunnel { peer, anchored }),
-            Just(Verdict::Absent),
+            any::<bool>().prop_map(|park| Verdict::Absent { park }),
             prop_oneof![Just(Station::Exchange), Just(Station::Attached), Just(Station::Quiet)]
                 .prop_map(Verdict::Station),
         ]

@@ -4,6 +4,7 @@
 
 use crate::counters::{Counts, Info, Stats};
 use crate::fib::Fib;
+use crate::park::Parks;
 use crate::pipeline::Pipeline;
 use crate::punt::{Punt, Punts};
 use crate::sample::Samples;
@@ -33,6 +34,8 @@ pub struct Sizes {
     pub updates: usize,
     /// Entries of each worker's punt ring.
     pub punts: usize,
+    /// Packets each worker may park; all workers together a tenth of the packet buffers at most. 0: none.
+    pub parked: usize,
 }
 
 /// One worker. Owned by one thread at a time.
@@ -77,6 +80,7 @@ pub fn workers<B: PacketBuf>(
             table: reader,
             punts: Punts::new(punts),
             samples: Samples::new(),
+            parks: Parks::new(sizes.parked),
             counts: Counts::new(),
         };
         let ends = WorkerEnds { updates: updates_in, punts: punts_out, stats: stats.clone() };
@@ -89,7 +93,8 @@ pub fn workers<B: PacketBuf>(
 }
 
 impl<B: PacketBuf> Worker<B> {
-    /// Runs the three passes over what came in on `port`; `burst` is empty afterwards.
+    /// Runs parked packets again, then the three passes over what came in on `port`; `burst` is empty afterwards, and
+    /// may be before.
     pub fn burst(
         &mut self,
         port: PortId,
@@ -97,6 +102,12 @@ impl<B: PacketBuf> Worker<B> {
         tx: &mut impl Transmit<B>,
     ) {
         self.pipeline.run(port, burst, tx);
+    }
+
+    /// Whether packets are parked: then [`Worker::burst`] has work also without a frame.
+    #[inline]
+    pub fn holds(&self) -> bool {
+        !self.pipeline.parks.is_empty()
     }
 
     /// Between bursts: applies updates, publishes counters, marks a finished turn.
@@ -114,6 +125,7 @@ impl<B: PacketBuf> Worker<B> {
         self.pipeline.table.end_turn();
         self.pipeline.punts.new_turn();
         self.turns += 1;
+        self.pipeline.counts.parked(self.pipeline.parks.held());
         self.stats.publish(&self.pipeline.counts, self.turns, self.applied);
     }
 
@@ -131,6 +143,8 @@ impl<B: PacketBuf> Worker<B> {
                 self.returning = Some(std::mem::replace(&mut self.pipeline.fib, fib));
                 self.give_back();
             }
+            Update::GiveUp(key) => self.pipeline.parks.give_up(key),
+            Update::Lift(key) => self.pipeline.parks.lift(key),
             Update::ForgetSamples => self.pipeline.samples.forget(),
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::rig::*;
 use dataplane::PortId;
+use dataplane::park::ParkKey;
 use dataplane::update::Update;
 use dataplane::verdict::{Station, Verdict, station_key};
 use etherparse::{Ipv6HeaderSlice, LaxSlicedPacket, SlicedPacket};
@@ -39,7 +40,7 @@ fn any_verdict(random: &mut Random) -> Verdict {
             settled: random.below(2) == 0,
         },
         1 => Verdict::Tunnel { peer: random.below(5) as u16, anchored: random.below(2) == 0 },
-        2 => Verdict::Absent,
+        2 => Verdict::Absent { park: random.below(2) == 0 },
         _ => Verdict::Station(*random.one(&[Station::Exchange, Station::Attached, Station::Quiet])),
     }
 }
@@ -60,6 +61,12 @@ fn any_frame(random: &mut Random) -> Vec<u8> {
             &[0; 64],
         ),
     }
+}
+
+fn any_giving_up(random: &mut Random, prefix: u64) -> Update {
+    let station = random.one(&[None, Some(MAC_A)]);
+    let key = ParkKey { prefix, station: *station };
+    if random.below(2) == 0 { Update::GiveUp(key) } else { Update::Lift(key) }
 }
 
 /// Flips octets, cuts or pads; one in four stays as it is.
@@ -99,19 +106,21 @@ fn check(frame: &[u8], mutated: bool) {
 
 #[test]
 fn ten_thousand_random_frames_in_random_tables_have_one_count_each() {
+    let mut verdicts = 0;
     for seed in 0..20 {
         println!("seed {seed}");
         let mut random = Random(seed);
-        let mut rig = Rig::new();
-        let mut verdicts = 0;
+        let mut rig = Rig::parking();
+        let mut waiting = 0;
         for _ in 0..50 {
             for _ in 0..2 {
                 let key = match random.below(8) {
                     0 => station_key(MAC_A),
                     n => key(ADDRESSES[n]),
                 };
-                match random.below(4) {
+                match random.below(5) {
                     0 => rig.update(Update::Unbind { key }),
+                    1 => rig.update(any_giving_up(&mut random, key)),
                     _ => rig.update(Update::Bind { key, verdict: any_verdict(&mut random) }),
                 }
             }
@@ -125,16 +134,21 @@ fn ten_thousand_random_frames_in_random_tables_have_one_count_each() {
             let frames: Vec<_> = (0..10).map(|_| frame()).collect();
             let out = rig.run(port, &frames);
             assert_eq!(out.all["rx"], 10);
-            assert_eq!(out.counts.values().sum::<u64>(), 10, "{:?}", out.counts);
+            let final_counts = out.counts.values().sum::<u64>();
+            assert_eq!(final_counts + out.waiting, 10 + waiting, "{:?}", out.counts);
             let sum = |prefix: &str| -> usize {
                 let of = out.counts.iter().filter(|(name, _)| name.starts_with(prefix));
                 of.map(|(_, n)| *n as usize).sum()
             };
-            let left = 10 - sum("drop.") - sum("punt.");
+            let left = final_counts as usize - sum("drop.") - sum("punt.");
             assert_eq!((out.sent.len(), out.punted.len()), (left, sum("punt.")));
             out.sent.iter().for_each(|(_, frame)| check(frame, mutated));
-            verdicts |= usize::from(left > 0) | usize::from(sum("punt.") > 0) << 1;
+            verdicts |= usize::from(left > 0)
+                | usize::from(sum("punt.") > 0) << 1
+                | usize::from(out.waiting > waiting) << 2
+                | usize::from(out.waiting < waiting) << 3;
+            waiting = out.waiting;
         }
-        assert_eq!(verdicts, 3, "seed {seed} forwards and punts something");
     }
+    assert_eq!(verdicts, 15, "they forward, punt, park and release something");
 }

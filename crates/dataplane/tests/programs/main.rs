@@ -6,6 +6,7 @@ mod access;
 mod books;
 mod core;
 mod memory;
+mod park;
 mod rig;
 mod tunnel;
 mod uplink;

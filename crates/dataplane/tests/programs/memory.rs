@@ -5,10 +5,14 @@ use crate::rig::*;
 use arrayvec::ArrayVec;
 use dataplane::PortId;
 use dataplane::update::Update;
-use dataplane::verdict::Verdict;
+use dataplane::verdict::{Station, Verdict, station_key};
 use dataplane::worker::Transmit;
 use std::sync::Arc;
+use wire::addr::ROUTER_MAC;
 use wire::buf::VecBuf;
+
+/// C's at another MAAR.
+const C_HOA2: &str = "2001:db8:a2:c::c";
 
 #[derive(Default)]
 struct Gone(usize);
@@ -21,7 +25,7 @@ impl Transmit<VecBuf> for Gone {
 
 #[test]
 fn bursts_and_housekeeping_allocate_nothing() {
-    let mut rig = Rig::new();
+    let mut rig = Rig::parking();
     let frames = [
         (ACCESS, from_a(A_HOA1, B_HOA1)),
         (ACCESS, from_a(A_HOA1, E_HOA)),
@@ -31,13 +35,22 @@ fn bursts_and_housekeeping_allocate_nothing() {
         (CORE, by_tunnel(B_MAAR2, B_HOA1, A_HOA1)),
         (CORE, by_tunnel(B_MAAR2, B_HOA1, E_HOA)),
         (CORE, by_core(S, UNLEASED)),
+        (ACCESS, udp_frame(ROUTER_MAC, MAC_C, C_HOA2, S)),
+        (CORE, by_core(S, D_HOA3)),
     ];
     let mut bursts: Vec<(PortId, ArrayVec<VecBuf, 32>)> = frames
         .iter()
         .map(|(port, frame)| (*port, (0..32).map(|_| VecBuf::new(frame)).collect()))
         .collect();
+    // one station's exchange, one MN that is Detached, one destination nobody knows.
+    rig.update(Update::Bind {
+        key: station_key(MAC_C),
+        verdict: Verdict::Station(Station::Exchange),
+    });
+    rig.update(Update::Bind { key: key(D_HOA3), verdict: Verdict::Absent { park: true } });
+    rig.worker.housekeeping();
     for n in 1..30 {
-        rig.update(Update::Bind { key: n, verdict: Verdict::Absent });
+        rig.update(Update::Bind { key: n, verdict: Verdict::Absent { park: false } });
         rig.update(Update::Unbind { key: n });
     }
     rig.update(Update::Fib(Arc::new(fib().build())));
@@ -50,7 +63,22 @@ fn bursts_and_housekeeping_allocate_nothing() {
         }
     });
     assert_eq!(used.count_total, 0);
-    assert_eq!(tx.0, 6 * 32);
+    assert_eq!(tx.0, 5 * 32, "what came for E's HoA waits");
+    assert!(rig.worker.holds());
+    for (key, verdict) in [
+        (C_HOA2, Verdict::Deliver { mac: MAC_C, port: 0, anchored: false, settled: true }),
+        (D_HOA3, DELIVER_A),
+        (E_HOA, DELIVER_A),
+    ] {
+        rig.update(Update::Bind { key: self::key(key), verdict });
+    }
+    let used = allocation_counter::measure(|| {
+        for _ in 0..20 {
+            rig.worker.housekeeping();
+            rig.worker.burst(CORE, &mut ArrayVec::new(), &mut tx);
+        }
+    });
+    assert_eq!((used.count_total, tx.0), (0, 8 * 32));
     let counted = allocation_counter::measure(|| drop(std::hint::black_box(vec![1])));
     assert_eq!(counted.count_total, 1, "the counter counts");
 }

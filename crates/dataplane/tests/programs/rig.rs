@@ -4,6 +4,7 @@
 
 use arrayvec::ArrayVec;
 use dataplane::fib::{Anchor, FibBuilder, Neighbor, Peer, PortInfo, Role, Route};
+use dataplane::park::Report;
 use dataplane::punt::{Punt, PuntReason};
 use dataplane::update::Update;
 use dataplane::verdict::{Station, Verdict, station_key};
@@ -100,7 +101,7 @@ pub fn bindings() -> Vec<(u64, Verdict)> {
         (station_key(MAC_A), Verdict::Station(Station::Attached)),
         (key(C_HOA3), leased(MAC_C)),
         (station_key(MAC_C), Verdict::Station(Station::Attached)),
-        (key(D_HOA3), Verdict::Absent),
+        (key(D_HOA3), Verdict::Absent { park: false }),
         (key(B_HOA1), Verdict::Tunnel { peer: 2, anchored: false }),
     ]
 }
@@ -171,6 +172,9 @@ pub struct Out {
     pub sent: Vec<(PortId, Vec<u8>)>,
     pub punted: Vec<(PuntReason, Vec<u8>)>,
     pub sessions: Vec<(Ipv6Addr, Ipv6Addr)>,
+    pub parked: Vec<Report>,
+    /// Packets that wait now.
+    pub waiting: u64,
     /// Final counts that moved, `rx` aside.
     pub counts: BTreeMap<&'static str, u64>,
     /// All that moved.
@@ -214,8 +218,18 @@ impl Rig {
         Rig::with(fib(), &bindings())
     }
 
+    /// Figure 2, nothing parks.
     pub fn with(fib: FibBuilder, bindings: &[(u64, Verdict)]) -> Rig {
-        let sizes = Sizes { bindings: 64, updates: 256, punts: 256 };
+        Rig::sized(fib, bindings, 0)
+    }
+
+    /// Figure 2 with room for parked packets.
+    pub fn parking() -> Rig {
+        Rig::sized(fib(), &bindings(), 4096)
+    }
+
+    fn sized(fib: FibBuilder, bindings: &[(u64, Verdict)], parked: usize) -> Rig {
+        let sizes = Sizes { bindings: 64, updates: 256, punts: 256, parked };
         let (mut workers, mut ends, _) = workers(1, sizes, Arc::new(fib.build()));
         let (worker, ends) = (workers.remove(0), ends.remove(0));
         let mut rig = Rig { worker, ends, before: BTreeMap::new() };
@@ -254,12 +268,33 @@ impl Rig {
         self.collect(sent)
     }
 
+    /// A turn in which nothing comes.
+    pub fn turn(&mut self) -> Out {
+        let mut sent = Sent::default();
+        self.worker.burst(CORE, &mut ArrayVec::new(), &mut sent);
+        self.worker.housekeeping();
+        self.collect(sent)
+    }
+
+    /// An update, and the turns after it until nothing more leaves.
+    pub fn then(&mut self, update: Update) -> Out {
+        self.update(update);
+        self.worker.housekeeping();
+        let mut sent = Sent::default();
+        for _ in 0..200 {
+            self.worker.burst(CORE, &mut ArrayVec::new(), &mut sent);
+            self.worker.housekeeping();
+        }
+        self.collect(sent)
+    }
+
     fn collect(&mut self, sent: Sent) -> Out {
         let mut out = Out { sent: sent.0, ..Out::default() };
         while let Ok(punt) = self.ends.punts.pop() {
             match punt {
                 Punt::Frame { reason, buf, .. } => out.punted.push((reason, buf.data().to_vec())),
                 Punt::Session { hoa, cn } => out.sessions.push((hoa, cn)),
+                Punt::Parked(report) => out.parked.push(report),
                 Punt::OldFib(_) => {}
             }
         }
@@ -267,6 +302,7 @@ impl Rig {
         self.ends.stats.each(|name, value| {
             now.insert(name, value);
         });
+        out.waiting = now.remove("parked").expect("a counter");
         let moved = |name| now[name] - self.before.get(name).copied().unwrap_or(0);
         out.all = now.keys().map(|name| (*name, moved(name))).filter(|(_, n)| *n > 0).collect();
         out.counts = out.all.clone();

@@ -29,7 +29,7 @@ fn an_update_is_in_force_when_its_number_is_published() {
 fn a_full_table_keeps_what_it_has_and_counts_what_it_refuses() {
     let mut rig = Rig::new();
     for n in 1..=200 {
-        rig.update(Update::Bind { key: n, verdict: Verdict::Absent });
+        rig.update(Update::Bind { key: n, verdict: Verdict::Absent { park: false } });
     }
     rig.worker.housekeeping();
     let out = rig.one(ACCESS, &from_a(A_HOA1, B_HOA1));
