@@ -20,7 +20,7 @@ use crate::idle::Idle;
 use crate::logging::Logging;
 use alarm::Alarm;
 use clients::{Clients, Question};
-use dataplane::PortId;
+use dataplane::{PortId, WorkerId};
 use dpdk::Port;
 use mio::{Events, Token};
 use slowpath::control::{Request, Response, Table};
@@ -145,7 +145,8 @@ impl<'p> SlowPath<'p> {
     /// One turn; whether there was anything to do.
     fn turn(&mut self, turn: u32, events: &mut Events) -> bool {
         let now = self.clock.now();
-        let mut worked = self.punts(now);
+        let mut worked = self.acknowledgements(now);
+        worked |= self.punts(now);
         if !worked || turn.is_multiple_of(SOCKETS) {
             worked |= self.poll_sockets(now, events);
         }
@@ -167,6 +168,18 @@ impl<'p> SlowPath<'p> {
         }
         self.workers.iter_mut().for_each(WorkerEnd::push);
         worked
+    }
+
+    /// What the workers have applied, when something waits for it; whether that let something go.
+    fn acknowledgements(&mut self, now: Now) -> bool {
+        if !self.router.waits_for_workers() {
+            return false;
+        }
+        for worker in 0..self.workers.len() {
+            let updates = self.workers[worker].stats().applied();
+            self.handle(now, Input::Applied { worker: worker as WorkerId, updates });
+        }
+        !self.router.waits_for_workers()
     }
 
     /// What the workers have to say.

@@ -79,8 +79,10 @@ pub fn run(config: &Config, logging: &Logging) -> Result<(), StartError> {
     let queues = start_ports(&mut ports, config, &pool)?;
     let clock = Clock::start();
     let router_config = router_config(config, &plan, &ports);
-    let sizes = Sizes { bindings: config.bindings, updates: UPDATES, punts: PUNTS };
     let count = config.cores.workers.len();
+    // together at most a tenth of the pool.
+    let parked = config.eal.mbufs.value as usize / 10 / count;
+    let sizes = Sizes { bindings: config.bindings, updates: UPDATES, punts: PUNTS, parked };
     let (workers, ends, table) = workers::<Mbuf>(count, sizes, router_config.first_fib());
     let (to_worker, from_slowpath) = rtrb::RingBuffer::new(OUTGOING);
     let halt = Arc::new(AtomicBool::new(false));

@@ -79,8 +79,8 @@ impl PollLoop {
         let mut worked = false;
         for (port, queue) in self.receive.iter_mut().enumerate() {
             queue.receive(&mut burst);
-            if !burst.is_empty() {
-                worked = true;
+            worked |= !burst.is_empty();
+            if !burst.is_empty() || self.worker.holds() {
                 self.worker.burst(port as PortId, &mut burst, &mut self.transmit);
             }
         }

@@ -115,11 +115,23 @@ impl Maar {
         let (mac, prefixes) = (mn.mac, mn.prefixes());
         self.timers.arm(Timer::State(id.clone()), now.mono + self.config.timers.detach);
         self.timers.disarm(&Timer::Advert(id.clone()));
+        let buffer = self.config.timers.buffer;
         for prefix in prefixes {
-            self.lists.set_detached(prefix, &mut self.out);
+            self.lists.set_detached(prefix, !buffer.is_zero(), &mut self.out);
+        }
+        if !buffer.is_zero() {
+            self.timers.arm(Timer::Buffer(id.clone()), now.mono + buffer);
         }
         // Any frame of it starts a new attachment (table 4.1), so nothing is said of the station.
         self.out.push_back(Output::Station { mac, state: None });
+    }
+
+    /// It did not come back soon, and nobody fetched it: what waits for it ends.
+    pub(crate) fn end_buffer(&mut self, id: &Nai) {
+        let prefixes = self.mns.get(id).map(Mn::prefixes).unwrap_or_default();
+        for prefix in prefixes {
+            self.lists.end_buffer(prefix, id, &mut self.out);
+        }
     }
 
     /// T_DETACH: correspondents and AAA are told, the lists end; the lease keeps its quarantine.
@@ -150,9 +162,12 @@ impl Maar {
         if let Some(mn) = self.mns.get(id) {
             self.unplace(id, &mn.prefixes());
         }
-        for timer in
-            [Timer::State(id.clone()), Timer::Advert(id.clone()), Timer::Settle(id.clone())]
-        {
+        for timer in [
+            Timer::State(id.clone()),
+            Timer::Advert(id.clone()),
+            Timer::Settle(id.clone()),
+            Timer::Buffer(id.clone()),
+        ] {
             self.timers.disarm(&timer);
         }
     }

@@ -78,6 +78,8 @@ struct Facts {
     here: Option<(Nai, Station)>,
     /// The MN it belongs to is Detached here: packets wait for nobody.
     detached: bool,
+    /// They still wait.
+    park: bool,
     /// A lease of ours.
     leased: bool,
     internal: Option<Internal>,
@@ -123,12 +125,28 @@ impl Lists {
         self.change(prefix, out, |facts| {
             facts.here = Some((mn.clone(), at));
             facts.detached = false;
+            facts.park = false;
         });
     }
 
-    /// `mn`'s link is gone, its lists stay.
-    pub(crate) fn set_detached(&mut self, prefix: Prefix64, out: &mut VecDeque<Output>) {
-        self.change(prefix, out, |facts| facts.detached = facts.here.is_some());
+    /// `mn`'s link is gone, its lists stay; its packets wait if `park`.
+    pub(crate) fn set_detached(
+        &mut self,
+        prefix: Prefix64,
+        park: bool,
+        out: &mut VecDeque<Output>,
+    ) {
+        self.change(prefix, out, |facts| {
+            facts.detached = facts.here.is_some();
+            facts.park = park && facts.detached;
+        });
+    }
+
+    /// Packets for `mn`, if it is still Detached, wait no more.
+    pub(crate) fn end_buffer(&mut self, prefix: Prefix64, mn: &Nai, out: &mut VecDeque<Output>) {
+        self.change(prefix, out, |facts| {
+            facts.park &= facts.here.as_ref().is_none_or(|(owner, _)| owner != mn);
+        });
     }
 
     /// `mn` is no longer served here with `prefix`; another's entry stays.
@@ -137,6 +155,7 @@ impl Lists {
             if facts.here.as_ref().is_some_and(|(owner, _)| owner == mn) {
                 facts.here = None;
                 facts.detached = false;
+                facts.park = false;
             }
         });
     }
@@ -197,12 +216,12 @@ impl Facts {
     fn place(&self) -> Place {
         let anchored = self.leased;
         match (&self.here, &self.internal) {
-            (Some(_), _) if self.detached => Place::Absent,
+            (Some(_), _) if self.detached => Place::Absent { park: self.park },
             (Some((_, at)), _) => {
                 Place::Here { port: at.port, mac: at.mac, anchored, settled: at.settled }
             }
             (None, Some(entry)) => Place::Behind { maar: entry.maar, anchored },
-            (None, None) if self.leased => Place::Absent,
+            (None, None) if self.leased => Place::Absent { park: false },
             (None, None) => Place::Unknown,
         }
     }

@@ -85,6 +85,10 @@ pub struct Timers {
     pub ra_interval: Duration,
     /// 10 s until an MN is settled.
     pub settle: Duration,
+    /// packets wait 1 s for an exchange; 0: not at all.
+    pub park: Duration,
+    /// packets wait 10 s for a Detached MN; 0: not at all.
+    pub buffer: Duration,
 }
 
 impl Default for Timers {
@@ -97,6 +101,8 @@ impl Default for Timers {
             detach: Duration::from_secs(600),
             ra_interval: Duration::from_secs(600),
             settle: Duration::from_secs(10),
+            park: Duration::from_secs(1),
+            buffer: Duration::from_secs(10),
         }
     }
 }

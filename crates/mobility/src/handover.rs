@@ -37,6 +37,7 @@ impl Maar {
         {
             self.timers.disarm(&timer);
         }
+        self.lift_station(mac);
         // What the old attachment told others is told anew with the new attach time.
         self.drop_updates(id);
         self.set_station(now, mac, StationState::Exchange);
@@ -95,6 +96,7 @@ impl Maar {
         let (mac, queued) = (mn.mac, mn.queued.take());
         self.forget(id);
         self.set_station(now, mac, StationState::Quiet);
+        self.end_parked(now, mac, id);
         if let Some(Queued { from, sdbu }) = queued {
             self.on_sdbu(now, from, sdbu);
         }
@@ -472,6 +474,7 @@ impl Maar {
             // A newer attachment exists elsewhere, or will; its sDBU will fetch the lists.
             self.detach(now, id);
         }
+        self.end_parked(now, mac, id);
         self.answer_held(now);
         if let Some(Queued { from, sdbu }) = self.mns.get_mut(id).and_then(|mn| mn.queued.take()) {
             self.on_sdbu(now, from, sdbu);

@@ -63,8 +63,21 @@ pub enum Input<'a> {
         /// Octets of the MH.
         octets: &'a [u8],
     },
+    /// A worker holds packets until an exchange brings what they wait for. Of a station without record
+    /// [`Input::StationFrame`] comes first.
+    Parked(ParkKey),
     /// The deadline is reached.
     Timeout,
+}
+
+/// What packets wait by: the /64 of their source and the station that sends it, or the /64 of the destination
+/// of what a tunnel brought.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ParkKey {
+    /// Who sends; `None`: it came by a tunnel.
+    pub station: Option<Mac>,
+    /// The /64.
+    pub prefix: Prefix64,
 }
 
 /// The AAA's answer (R-04, protocol.md 3.7).
@@ -140,6 +153,10 @@ pub enum Output {
         /// Where its node is.
         place: Place,
     },
+    /// Nothing brings what these packets wait for, or not in time: no worker parks the key until [`Output::Lift`].
+    GiveUp(ParkKey),
+    /// The key may park again.
+    Lift(ParkKey),
     /// What the workers may think of a station.
     Station {
         /// Station.
@@ -172,8 +189,11 @@ pub enum Place {
         /// Our own lease.
         anchored: bool,
     },
-    /// Leased by us, nobody here.
-    Absent,
+    /// Nobody here: leased by us, or its MN is Detached.
+    Absent {
+        /// Detached a moment ago: its packets wait.
+        park: bool,
+    },
     /// Nothing known any more.
     Unknown,
 }

@@ -19,6 +19,7 @@ pub mod io;
 mod lease;
 mod maar;
 mod mn;
+mod parked;
 mod peer;
 mod respond;
 mod rng;
@@ -28,7 +29,7 @@ mod timers;
 mod update;
 
 pub use config::Config;
-pub use io::{AaaAnswer, AaaRequest, Event, Input, Output, Place, StationState};
+pub use io::{AaaAnswer, AaaRequest, Event, Input, Output, ParkKey, Place, StationState};
 pub use maar::Maar;
 
 /// Index of an access port, in the order of the configuration.

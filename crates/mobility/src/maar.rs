@@ -5,6 +5,7 @@ use crate::bindings::{Lists, Source, Station};
 use crate::correspondent::Held;
 use crate::lease::Leases;
 use crate::mn::{Mn, State};
+use crate::parked::Parked;
 use crate::peer::{Drop, Opened, Peers};
 use crate::rng::Rng;
 use crate::timers::{Timer, Timers};
@@ -38,6 +39,8 @@ pub struct Maar {
     pub(crate) requests: HashMap<u64, Nai, foldhash::fast::FixedState>,
     /// MNs in WaitSDBA.
     pub(crate) asking: BTreeSet<Nai>,
+    /// What the workers hold.
+    pub(crate) parked: Parked,
     /// dDBUs whose CN may turn up when an exchange ends (table 4.3).
     pub(crate) held: VecDeque<Held>,
     /// The dDBUs sent, by HoA and MAAR.
@@ -81,6 +84,7 @@ impl Maar {
             stations: HashMap::default(),
             requests: HashMap::default(),
             asking: BTreeSet::new(),
+            parked: Parked::default(),
             held: VecDeque::new(),
             updates: Updates::default(),
             watchers: BTreeMap::new(),
@@ -103,6 +107,7 @@ impl Maar {
             Input::Session { hoa, cn } => self.on_session(now, hoa, cn),
             Input::Aaa { id, answer } => self.on_aaa(now, id, answer),
             Input::Mh { src, octets } => self.on_mh(now, src, octets),
+            Input::Parked(key) => self.on_parked(now, key),
             Input::Timeout => {}
         }
         self.run_timers(now);
@@ -129,6 +134,9 @@ impl Maar {
                     self.lists.clear_internal(prefix, &mut self.timers, &mut self.out)
                 }
                 Timer::Held => self.answer_held(now),
+                Timer::Buffer(mn) => self.end_buffer(&mn),
+                Timer::Park(key) => self.on_park_deadline(now, key),
+                Timer::Lift(key) => self.lift_parked(key),
                 Timer::Quiet(mac) => self.out.push_back(Output::Station { mac, state: None }),
             }
         }

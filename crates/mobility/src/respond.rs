@@ -83,8 +83,10 @@ impl Maar {
         self.timers.disarm(&Timer::Advert(id.clone()));
         self.timers.disarm(&Timer::Settle(id.clone()));
         self.forward(now, id, by);
+        self.timers.disarm(&Timer::Buffer(id.clone()));
         self.unplace(id, &prefixes);
         self.set_station(now, mac, StationState::Quiet);
+        self.end_parked(now, mac, id);
     }
 
     /// Forwarding entries of all its HoAs lead to `by`.

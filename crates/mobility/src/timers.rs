@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Deadlines in one ordered set. A timer is named by what owns it, and is armed at most once.
 
+use crate::ParkKey;
 use hashbrown::HashMap;
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
@@ -22,6 +23,12 @@ pub(crate) enum Timer {
     Internal(Prefix64),
     /// A dDBU has waited long enough for its CN to turn up (table 4.3).
     Held,
+    /// Packets for a Detached MN have waited long enough.
+    Buffer(Nai),
+    /// Packets of a key have waited long enough.
+    Park(ParkKey),
+    /// A key that was given up may park again.
+    Lift(ParkKey),
     /// A quiet station's frames count again.
     Quiet(Mac),
 }

@@ -66,6 +66,7 @@ const NAMES: &[&str] = &[
     "ns_not_ours",
     "ra_ignored",
     "ra_sent",
+    "parked_report",
     "rs_core_port",
     "rs_received",
     "rs_sllao_mismatch",

@@ -2,27 +2,52 @@
 //! The one translator between the protocol's lists and the workers' table: a place becomes a verdict, a MAAR a peer
 //! number, and the change goes to the worker that owns the key's shard.
 
+use crate::acks::Acks;
 use crate::effects::Effects;
 use crate::{Config, Output, fib};
 use dataplane::fib::Fib;
+use dataplane::park;
 use dataplane::table::Table;
 use dataplane::update::Update;
 use dataplane::verdict::{PeerId, Station, Verdict, station_key};
 use dataplane::{PortId, WorkerId};
-use mobility::{Place, StationState};
+use mobility::{ParkKey, Place, StationState};
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use wire::addr::{Mac, Prefix64};
 
-/// What the workers have been told.
+/// What the workers have been told, and what waits to be told.
 #[derive(Debug)]
 pub(crate) struct Install {
     table: Table,
-    workers: WorkerId,
+    acks: Acks,
     peers: BTreeMap<Ipv6Addr, PeerId>,
     places: BTreeMap<Prefix64, Place>,
     stations: BTreeMap<Mac, StationState>,
+    /// HoAs that are here as soon as the workers know where their correspondents are.
+    arriving: BTreeMap<Prefix64, Arriving>,
+    /// Stations whose exchange is over as soon as the workers know their HoAs.
+    settling: BTreeMap<Mac, Settling>,
+    /// Tickets of the last internal entry and of the last HoA told.
+    last_behind: u64,
+    last_here: u64,
+}
+
+#[derive(Debug)]
+struct Arriving {
+    place: Place,
+    mac: Mac,
+    /// Told when this ticket is acknowledged.
+    after: u64,
+}
+
+#[derive(Debug, Default)]
+struct Settling {
+    /// Told when this ticket is acknowledged; `None`: a HoA of it is still arriving.
+    after: Option<u64>,
+    /// Keys of it that were given up: their packets are judged by what the station is then.
+    give_up: Vec<ParkKey>,
 }
 
 impl Install {
@@ -32,17 +57,41 @@ impl Install {
             .peers
             .iter()
             .filter_map(|peer| Some((peer.address, fib::peer_id(config, peer.address)?)));
+        Install::with(table, config.workers, peers.collect())
+    }
+
+    fn with(table: Table, workers: usize, peers: BTreeMap<Ipv6Addr, PeerId>) -> Install {
         Install {
             table,
-            workers: WorkerId::try_from(config.workers).unwrap_or(WorkerId::MAX),
-            peers: peers.collect(),
+            acks: Acks::new(workers),
+            peers,
             places: BTreeMap::new(),
             stations: BTreeMap::new(),
+            arriving: BTreeMap::new(),
+            settling: BTreeMap::new(),
+            last_behind: 0,
+            last_here: 0,
         }
     }
 
-    /// A change of the lists; one that changes nothing for the workers sends nothing.
+    /// A change of the lists; one that changes nothing for the workers sends nothing. A HoA is told as here when the
+    /// workers have acknowledged the internal entries told before it: the first packets that are let go then
+    /// take the direct way, and none that follows overtakes them.
     pub(crate) fn place(&mut self, prefix: Prefix64, place: Place, fx: &mut Effects) {
+        self.arriving.remove(&prefix);
+        match place {
+            Place::Here { mac, .. }
+                if self.places.get(&prefix) != Some(&place)
+                    && !self.acks.reached(self.last_behind) =>
+            {
+                let after = self.last_behind;
+                self.arriving.insert(prefix, Arriving { place, mac, after });
+            }
+            _ => self.tell_place(prefix, place, fx),
+        }
+    }
+
+    fn tell_place(&mut self, prefix: Prefix64, place: Place, fx: &mut Effects) {
         let before = match place {
             Place::Unknown => self.places.remove(&prefix),
             _ => self.places.insert(prefix, place),
@@ -58,28 +107,53 @@ impl Install {
                 Some(&peer) => Some(Verdict::Tunnel { peer, anchored }),
                 None => {
                     fx.count("install_unknown_peer");
-                    anchored.then_some(Verdict::Absent)
+                    anchored.then_some(Verdict::Absent { park: false })
                 }
             },
-            Place::Absent => Some(Verdict::Absent),
+            Place::Absent { park } => Some(Verdict::Absent { park }),
             Place::Unknown => None,
         };
-        self.write(prefix.0, verdict, fx);
+        let ticket = self.write(prefix.0, verdict, fx);
+        match place {
+            Place::Behind { .. } => self.last_behind = ticket,
+            Place::Here { .. } => self.last_here = ticket,
+            Place::Absent { .. } | Place::Unknown => {}
+        }
     }
 
-    /// What the workers may think of a station. True when that is news.
+    /// What the workers may think of a station. True when that is news. The end of its exchange is told when they have
+    /// acknowledged its HoAs: in between, its packets would be another's.
     pub(crate) fn station(
         &mut self,
         mac: Mac,
         state: Option<StationState>,
         fx: &mut Effects,
     ) -> bool {
+        let waiting = self.settling.contains_key(&mac).then_some(StationState::Attached);
+        let before = waiting.or(self.stations.get(&mac).copied());
+        if before == state {
+            return false;
+        }
+        let settled = self.settling.remove(&mac);
+        if state == Some(StationState::Attached) {
+            self.settling.insert(mac, Settling::default());
+            self.settle(fx);
+        } else {
+            self.tell_station(mac, state, fx);
+            settled.iter().flat_map(|settling| &settling.give_up).for_each(|key| {
+                self.tell_give_up(*key, fx);
+            });
+        }
+        true
+    }
+
+    fn tell_station(&mut self, mac: Mac, state: Option<StationState>, fx: &mut Effects) {
         let before = match state {
             Some(state) => self.stations.insert(mac, state),
             None => self.stations.remove(&mac),
         };
         if before == state {
-            return false;
+            return;
         }
         let verdict = state.map(|state| {
             Verdict::Station(match state {
@@ -89,26 +163,87 @@ impl Install {
             })
         });
         self.write(station_key(mac), verdict, fx);
-        true
+    }
+
+    /// Nothing brings `key`: every worker decides what it holds of it.
+    pub(crate) fn give_up(&mut self, key: ParkKey, fx: &mut Effects) {
+        match key.station.and_then(|mac| self.settling.get_mut(&mac)) {
+            Some(settling) => settling.give_up.push(key),
+            None => self.tell_give_up(key, fx),
+        }
+    }
+
+    fn tell_give_up(&mut self, key: ParkKey, fx: &mut Effects) {
+        self.broadcast(|| Update::GiveUp(of_workers(key)), fx);
+    }
+
+    /// The key may park again.
+    pub(crate) fn lift(&mut self, key: ParkKey, fx: &mut Effects) {
+        if let Some(settling) = key.station.and_then(|mac| self.settling.get_mut(&mac)) {
+            settling.give_up.retain(|other| *other != key);
+        }
+        self.broadcast(|| Update::Lift(of_workers(key)), fx);
+    }
+
+    /// A worker has applied so many updates.
+    pub(crate) fn applied(&mut self, worker: WorkerId, updates: u64, fx: &mut Effects) {
+        if self.acks.applied(worker, updates) {
+            self.settle(fx);
+        }
+    }
+
+    /// Whether [`Install::applied`] is wanted.
+    pub(crate) fn waits(&self) -> bool {
+        self.acks.waits()
+    }
+
+    /// Tells what had to wait for what is in force now: HoAs first, then their stations.
+    fn settle(&mut self, fx: &mut Effects) {
+        if self.arriving.is_empty() && self.settling.is_empty() {
+            return;
+        }
+        let acks = &self.acks;
+        let arrived: Vec<_> =
+            self.arriving.extract_if(.., |_, arriving| acks.reached(arriving.after)).collect();
+        for (prefix, Arriving { place, .. }) in arrived {
+            self.tell_place(prefix, place, fx);
+        }
+        let arriving: Vec<Mac> = self.arriving.values().map(|arriving| arriving.mac).collect();
+        for (mac, settling) in &mut self.settling {
+            if settling.after.is_none() && !arriving.contains(mac) {
+                settling.after = Some(self.last_here);
+            }
+        }
+        let acks = &self.acks;
+        let settled: Vec<_> = self
+            .settling
+            .extract_if(.., |_, settling| settling.after.is_some_and(|after| acks.reached(after)))
+            .collect();
+        for (mac, Settling { give_up, .. }) in settled {
+            self.tell_station(mac, Some(StationState::Attached), fx);
+            give_up.into_iter().for_each(|key| self.tell_give_up(key, fx));
+        }
     }
 
     /// The newest snapshot, for every worker.
-    pub(crate) fn fib(&self, fib: &Arc<Fib>, fx: &mut Effects) {
+    pub(crate) fn fib(&mut self, fib: &Arc<Fib>, fx: &mut Effects) {
         self.broadcast(|| Update::Fib(Arc::clone(fib)), fx);
     }
 
     /// what was sampled half a minute ago may be reported again.
-    pub(crate) fn forget_samples(&self, fx: &mut Effects) {
+    pub(crate) fn forget_samples(&mut self, fx: &mut Effects) {
         self.broadcast(|| Update::ForgetSamples, fx);
     }
 
-    fn broadcast(&self, update: impl Fn() -> Update, fx: &mut Effects) {
-        for worker in 0..self.workers {
+    fn broadcast(&mut self, update: impl Fn() -> Update, fx: &mut Effects) {
+        for worker in 0..self.acks.workers() {
+            self.acks.sent(worker);
             fx.push(Output::Update { worker, update: update() });
         }
     }
 
-    fn write(&self, key: u64, verdict: Option<Verdict>, fx: &mut Effects) {
+    /// Sends a change; the ticket by which it is known when it is in force.
+    fn write(&mut self, key: u64, verdict: Option<Verdict>, fx: &mut Effects) -> u64 {
         let update = match verdict {
             Some(verdict) => Update::Bind { key, verdict },
             None => Update::Unbind { key },
@@ -116,6 +251,7 @@ impl Install {
         // One shard a worker (dataplane::worker::workers), so a shard's number is its owner's.
         let worker = self.table.shard_of(key) as WorkerId;
         fx.push(Output::Update { worker, update });
+        self.acks.ticket(worker)
     }
 
     /// An exchange of this station is running: no ICMPv6 error about its sources (R-33, FC-32).
@@ -132,6 +268,10 @@ impl Install {
     }
 }
 
+fn of_workers(key: ParkKey) -> park::ParkKey {
+    park::ParkKey { prefix: key.prefix.0, station: key.station }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,13 +280,7 @@ mod tests {
     const KEY: Prefix64 = Prefix64(0x2001_0db8_00a1_000a);
 
     fn install() -> Install {
-        Install {
-            table: Table::new(64, 4, 4).table,
-            workers: 4,
-            peers: BTreeMap::from([(PEER, 5)]),
-            places: BTreeMap::new(),
-            stations: BTreeMap::new(),
-        }
+        Install::with(Table::new(64, 4, 4).table, 4, BTreeMap::from([(PEER, 5)]))
     }
 
     /// The one update that came out, if any.
@@ -169,7 +303,7 @@ mod tests {
         let cases = [
             (here, Some(deliver)),
             (behind, Some(Verdict::Tunnel { peer: 5, anchored: true })),
-            (Place::Absent, Some(Verdict::Absent)),
+            (Place::Absent { park: true }, Some(Verdict::Absent { park: true })),
             (Place::Unknown, None),
         ];
         let (mut install, mut fx) = (install(), Effects::new());
@@ -195,7 +329,7 @@ mod tests {
         install.place(KEY, Place::Behind { maar, anchored: false }, &mut fx);
         assert!(matches!(update(&mut fx, &install), Some(Update::Unbind { .. })));
         install.place(KEY, Place::Behind { maar, anchored: true }, &mut fx);
-        let absent = Some(Verdict::Absent);
+        let absent = Some(Verdict::Absent { park: false });
         assert!(
             matches!(update(&mut fx, &install), Some(Update::Bind { verdict, .. }) if Some(verdict) == absent)
         );

@@ -26,6 +26,16 @@ pub enum Input<'a> {
         /// The other address.
         cn: Ipv6Addr,
     },
+    /// A worker holds packets until an exchange brings what they wait for.
+    Parked(dataplane::park::Report),
+    /// So many updates worker `worker` has applied ([`dataplane::counters::Stats::applied`]). Given in each turn in which
+    /// [`crate::Router::waits_for_workers`].
+    Applied {
+        /// Whose.
+        worker: WorkerId,
+        /// Of all that were [`Output::Update`]s for it.
+        updates: u64,
+    },
     /// The AAA connection.
     Aaa(diameter::peer::ClientInput<'a>),
     /// A port's link came up or went down; up also at start.

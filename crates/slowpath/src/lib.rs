@@ -3,6 +3,7 @@
 //! Read first: [`router`] (decode, ask `mobility`, encode), then `install` (list change -> table update).
 
 mod aaa;
+mod acks;
 mod bucket;
 pub mod config;
 pub mod control;

@@ -7,7 +7,10 @@ use crate::frames::Received;
 use crate::icmp::Error;
 use dataplane::PortId;
 use dataplane::fib::Role;
+use dataplane::park::{Report, Why};
 use dataplane::punt::PuntReason;
+use mobility::ParkKey;
+use wire::addr::Prefix64;
 use wire::nd::{self, Icmp6};
 use wire::time::Now;
 use wire::{ip6, mh};
@@ -48,6 +51,20 @@ impl Router {
                 }
             }
         }
+    }
+
+    /// Packets wait with a worker. Those of a station without record show it: no frame of it comes besides.
+    pub(crate) fn parked(&mut self, now: Now, report: Report) {
+        self.fx.count("parked_report");
+        let Report { key, why, port, source } = report;
+        if let (Why::Stranger, Some(mac)) = (why, key.station) {
+            self.fx.count("station_frame");
+            let source = Some(source);
+            self.maar.handle(now, mobility::Input::StationFrame { port, mac, source });
+            // Its exchange has begun before anybody asks whether one may bring the key.
+        }
+        let key = ParkKey { station: key.station, prefix: Prefix64(key.prefix) };
+        self.maar.handle(now, mobility::Input::Parked(key));
     }
 
     fn error(&mut self, now: Now, about: &Received<'_>, error: Error) {

@@ -98,6 +98,10 @@ impl Router {
             Input::Session { hoa, cn } => {
                 self.maar.handle(now, mobility::Input::Session { hoa, cn });
             }
+            Input::Parked(report) => self.parked(now, report),
+            Input::Applied { worker, updates } => {
+                return self.install.applied(worker, updates, &mut self.fx);
+            }
             Input::Aaa(input) => self.aaa.handle(now, input),
             Input::Link { port, up } => self.link(now, port, up),
             Input::Control { id, request } => return self.control(now, id, request),
@@ -105,6 +109,12 @@ impl Router {
             Input::Timeout => self.timeout(now),
         }
         self.settle(now);
+    }
+
+    /// Whether something was told to workers that must be in force before something else is told: as long as
+    /// this is so, [`Input::Applied`] is to be given in each turn.
+    pub fn waits_for_workers(&self) -> bool {
+        self.install.waits()
     }
 
     /// The next effect, until `None`.
@@ -180,6 +190,8 @@ impl Router {
             Decided::Mh { dst, octets } => self.neighbors.send_mh(dst, octets, &mut self.fx),
             Decided::Place { prefix, place } => self.install.place(prefix, place, &mut self.fx),
             Decided::Station { mac, state } => self.station(mac, state),
+            Decided::GiveUp(key) => self.install.give_up(key, &mut self.fx),
+            Decided::Lift(key) => self.install.lift(key, &mut self.fx),
             Decided::Event(Event::Count(name)) => self.fx.count(name),
             Decided::Event(event) => self.handovers.note(now, &event, &mut self.fx),
         }

@@ -36,6 +36,7 @@ impl WorkerEnd {
                 take(Input::Frame { port, reason, frame: buf.data() });
             }
             Ok(Punt::Session { hoa, cn }) => take(Input::Session { hoa, cn }),
+            Ok(Punt::Parked(report)) => take(Input::Parked(report)),
             Ok(Punt::OldFib(_)) => {}
             Err(_) => return false,
         }
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn updates_that_find_the_ring_full_wait_and_none_is_lost() {
-        let sizes = Sizes { bindings: 1024, updates: 2, punts: 16 };
+        let sizes = Sizes { bindings: 1024, updates: 2, punts: 16, parked: 0 };
         let fib = Arc::new(FibBuilder::default().build());
         let (mut workers, ends, _table) = workers::<Mbuf>(1, sizes, fib);
         let ends = ends.into_iter().next().expect("one worker");

@@ -52,7 +52,7 @@ impl Tables<'_> {
     fn anchored(&self, addr: Ipv6Addr) -> bool {
         match self.place(addr) {
             Some(Place::Here { anchored, .. } | Place::Behind { anchored, .. }) => anchored,
-            Some(Place::Absent) => true,
+            Some(Place::Absent { .. }) => true,
             Some(Place::Unknown) | None => false,
         }
     }
@@ -67,7 +67,7 @@ impl Tables<'_> {
             (Some(Place::Behind { maar, .. }), via) if via != Via::Tunnel(maar) => {
                 Verdict::Tunnel(maar)
             }
-            (Some(Place::Absent), _) => Verdict::Drop("nobody there"),
+            (Some(Place::Absent { .. }), _) => Verdict::Drop("nobody there"),
             _ if pool(self.own).contains(packet.dst) => Verdict::Drop("no way on from its anchor"),
             _ => self.forward_unknown(via, packet),
         }

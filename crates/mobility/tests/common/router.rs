@@ -4,7 +4,7 @@
 use super::log::{Node, SERVER, What, station};
 use super::world::{lease_name, name};
 use mobility::show::{BindingRow, MnRow};
-use mobility::{Config, Event, Input, Maar, Output, Place, StationState};
+use mobility::{Config, Event, Input, Maar, Output, ParkKey, Place, StationState};
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use wire::addr::{Mac, Prefix64};
@@ -19,6 +19,9 @@ pub struct Router {
     pub stations: BTreeMap<Mac, StationState>,
     pub counts: BTreeMap<&'static str, u32>,
     pub events: Vec<(Instant, Event)>,
+    /// Keys of parked packets that were given up, and lifted again.
+    pub given_up: Vec<(Instant, ParkKey)>,
+    pub lifted: Vec<(Instant, ParkKey)>,
     /// When each pair was last sampled.
     pub sampled: BTreeMap<(Ipv6Addr, Ipv6Addr), Instant>,
     now: Now,
@@ -34,6 +37,8 @@ impl Router {
             stations: BTreeMap::new(),
             counts: BTreeMap::new(),
             events: Vec::new(),
+            given_up: Vec::new(),
+            lifted: Vec::new(),
             sampled: BTreeMap::new(),
             now: Now { mono: Instant(0), wall: super::NEW_YEAR },
         }
@@ -59,6 +64,8 @@ impl Router {
                 Output::Station { mac, state: None } => {
                     self.stations.remove(&mac);
                 }
+                Output::GiveUp(key) => self.given_up.push((now.mono, key)),
+                Output::Lift(key) => self.lifted.push((now.mono, key)),
                 Output::Event(event) => self.note(event),
             }
         }
@@ -106,7 +113,7 @@ impl Router {
         match self.places.get(&Prefix64::of(hoa)) {
             Some(Place::Here { .. }) => "here".into(),
             Some(Place::Behind { maar, .. }) => name(*maar),
-            Some(Place::Absent) => "nobody".into(),
+            Some(Place::Absent { .. }) => "nobody".into(),
             Some(Place::Unknown) | None => "unknown".into(),
         }
     }

@@ -6,6 +6,7 @@ use crate::aaa::Aaa;
 use crate::frames::ip;
 use arrayvec::ArrayVec;
 use dataplane::fib::{Fib, PortInfo, Role};
+use dataplane::park::ParkKey;
 use dataplane::punt::Punt;
 use dataplane::punt::PuntReason;
 use dataplane::table::Table;
@@ -18,7 +19,7 @@ use diameter::peer::ClientInput;
 use mobility::config::{Peer, Prefix};
 use slowpath::control::{Request, Response};
 use slowpath::{Config, Input, Output, Router};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,8 +121,12 @@ pub struct Node {
     pub log: Vec<String>,
     pub answers: BTreeMap<u64, Response>,
     pub forgets: usize,
+    /// Keys of parked packets the workers were told to give up.
+    pub given_up: BTreeSet<ParkKey>,
     pub stopped: bool,
 }
+
+type Burst = ArrayVec<VecBuf, { dataplane::BURST }>;
 
 /// Frames a worker sends.
 struct Sent(Vec<(PortId, Vec<u8>)>);
@@ -177,7 +182,7 @@ impl Net {
         let now = SECOND;
         let node = |(config, &name): (Config, &Name)| {
             let fib = config.first_fib();
-            let sizes = Sizes { bindings: 4096, updates: 1024, punts: 1024 };
+            let sizes = Sizes { bindings: 4096, updates: 1024, punts: 1024, parked: 3000 };
             let (workers, ends, shards) = workers(WORKERS, sizes, fib.clone());
             Node {
                 name,
@@ -193,6 +198,7 @@ impl Net {
                 log: Vec::new(),
                 answers: BTreeMap::new(),
                 forgets: 0,
+                given_up: BTreeSet::new(),
                 stopped: false,
             }
         };
@@ -218,8 +224,46 @@ impl Net {
     pub fn handle(&mut self, node: usize, input: Input<'_>) {
         self.nodes[node].router.handle(at(self.now), input);
         self.drain(node);
-        for worker in &mut self.nodes[node].workers {
-            worker.housekeeping();
+        self.housekeeping(node);
+    }
+
+    /// Workers apply what they were told, and their router hears so, until it has no more to tell; then they let go what
+    /// they held.
+    fn housekeeping(&mut self, node: usize) {
+        loop {
+            for worker in &mut self.nodes[node].workers {
+                worker.housekeeping();
+            }
+            if !self.nodes[node].router.waits_for_workers() {
+                break;
+            }
+            for worker in 0..WORKERS {
+                let updates = self.nodes[node].ends[worker].stats.applied();
+                let worker = worker as WorkerId;
+                let input = Input::Applied { worker, updates };
+                self.nodes[node].router.handle(at(self.now), input);
+                self.drain(node);
+            }
+        }
+        for worker in 0..WORKERS {
+            // As often as a full list takes.
+            for _ in 0..64 {
+                if self.nodes[node].workers[worker].holds() {
+                    self.burst(node, worker, CORE, ArrayVec::new());
+                }
+            }
+        }
+        if self.nodes[node].ends.iter().any(|ends| !ends.punts.is_empty()) {
+            self.punts(node);
+        }
+    }
+
+    /// A worker takes what came in on a port, and what it sends is under way.
+    fn burst(&mut self, node: usize, worker: usize, port: PortId, mut burst: Burst) {
+        let mut sent = Sent(Vec::new());
+        self.nodes[node].workers[worker].burst(port, &mut burst, &mut sent);
+        for (port, frame) in sent.0 {
+            self.transmit(node, port, frame);
         }
     }
 
@@ -231,13 +275,8 @@ impl Net {
     pub fn receive(&mut self, node: usize, port: PortId, frame: &[u8]) {
         let at = &mut self.nodes[node];
         at.next = (at.next + 1) % WORKERS;
-        let mut burst = ArrayVec::new();
-        burst.push(VecBuf::new(frame));
-        let mut sent = Sent(Vec::new());
-        at.workers[at.next].burst(port, &mut burst, &mut sent);
-        for (port, frame) in sent.0 {
-            self.transmit(node, port, frame);
-        }
+        let worker = at.next;
+        self.burst(node, worker, port, ArrayVec::from_iter([VecBuf::new(frame)]));
         self.punts(node);
     }
 
@@ -253,6 +292,7 @@ impl Net {
             match punt {
                 Punt::Frame { port, reason, buf } => self.frame(node, port, reason, buf.data()),
                 Punt::Session { hoa, cn } => self.handle(node, Input::Session { hoa, cn }),
+                Punt::Parked(report) => self.handle(node, Input::Parked(report)),
                 Punt::OldFib(_) => {}
             }
         }
@@ -382,6 +422,12 @@ impl Node {
                 assert!(usize::from(worker) < WORKERS);
                 self.fib = fib;
                 self.fibs += 1;
+            }
+            Update::GiveUp(key) => {
+                self.given_up.insert(key);
+            }
+            Update::Lift(key) => {
+                self.given_up.remove(&key);
             }
             Update::ForgetSamples => self.forgets += 1,
         }
