@@ -5,7 +5,7 @@
 use crate::Folder;
 use crate::capture::{Capture, Taste};
 use crate::clock::{SECOND, now_ns};
-use crate::control::Control;
+use crate::control::{Control, ControlError};
 use crate::error::{Attempt, Result, failed};
 use crate::host::{Host, INTERFACE};
 use crate::interrupt::Interrupt;
@@ -40,7 +40,8 @@ struct Script {
     who: User,
     from: Maar,
     to: Maar,
-    /// The access point gives an L2 event; else the host sends an RS.
+    /// The access points give L2 events, the old one that the host left and the new one that it came; else the host
+    /// sends an RS.
     l2_event: bool,
 }
 
@@ -258,13 +259,16 @@ impl Stage<'_> {
 
     fn make(&mut self, script: &Script) -> Result<Move> {
         let Script { who, from, to, .. } = *script;
-        // Connected before the move, as an access point is.
-        let mut control = self.control(to)?;
+        // Connected before the move, as access points are.
+        let (mut left, mut control) = (self.control(from)?, self.control(to)?);
         let moved = self.radio.carry(who, to)?;
+        if script.l2_event {
+            detach(&mut left, who)?;
+        }
         let l2_event = script.l2_event.then(now_ns);
         if script.l2_event {
             attach(&mut control, who)?;
-            self.progress.say(&format!("{who} moves to {to}; the access point says so"));
+            self.progress.say(&format!("{who} moves to {to}; the access points say so"));
         } else {
             let host = if who == User::A { &self.a } else { &self.b };
             // Ends with the first RA.
@@ -292,6 +296,14 @@ fn attach(control: &mut Control, user: User) -> Result<()> {
         .attach(&mac, None, None)
         .attempt(format!("give the L2 attach event of {user}"))
         .map(drop)
+}
+
+fn detach(control: &mut Control, user: User) -> Result<()> {
+    match control.detach(&user.mac().to_string()) {
+        // Its traffic was quicker than the event, and it is known to be elsewhere.
+        Ok(_) | Err(ControlError::Refused(_)) => Ok(()),
+        Err(error) => Err(error).attempt(format!("give the L2 detach event of {user}")),
+    }
 }
 
 /// "152 packets transmitted, 152 received, ..."

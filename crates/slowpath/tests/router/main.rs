@@ -12,4 +12,5 @@ mod icmp;
 mod net;
 mod noise;
 mod orders;
+mod parking;
 mod traffic;

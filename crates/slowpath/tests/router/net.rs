@@ -112,8 +112,6 @@ pub struct Node {
     shards: Table,
     workers: Vec<Worker<VecBuf>>,
     ends: Vec<WorkerEnds<VecBuf>>,
-    /// The worker whose queue the next frame comes by.
-    next: usize,
     pub fib: Arc<Fib>,
     pub fibs: usize,
     /// Frames sent: time, port, octets.
@@ -191,7 +189,6 @@ impl Net {
                 shards,
                 workers,
                 ends,
-                next: 0,
                 fib,
                 fibs: 0,
                 sent: Vec::new(),
@@ -271,11 +268,11 @@ impl Net {
         self.handle(node, Input::Frame { port, reason, frame });
     }
 
-    /// A frame arrives at a port: a worker takes it, and its router what the worker punts.
+    /// A frame arrives at a port: the worker that the NIC's hash over both addresses chooses takes it, and its router
+    /// what the worker punts.
     pub fn receive(&mut self, node: usize, port: PortId, frame: &[u8]) {
-        let at = &mut self.nodes[node];
-        at.next = (at.next + 1) % WORKERS;
-        let worker = at.next;
+        let addresses = frame.get(22..54).unwrap_or_default().iter();
+        let worker = addresses.map(|octet| usize::from(*octet)).sum::<usize>() % WORKERS;
         self.burst(node, worker, port, ArrayVec::from_iter([VecBuf::new(frame)]));
         self.punts(node);
     }
