@@ -117,7 +117,7 @@ fn the_first_frames_of_a_station_without_record_start_an_attachment_and_wait_for
     let key = ParkKey { prefix: key(A_HOA2), station: Some(STRANGER) };
     let report = Report { key, why: Why::Stranger, port: ACCESS, source: at(A_HOA2) };
     assert_eq!((out.parked.as_slice(), out.waiting), (&[report][..], 2));
-    rig.one(ACCESS_BY_EVENT, &frame);
+    Rig::parking().one(ACCESS_BY_EVENT, &frame).dropped_as("station_unknown");
     let legacy = udp_frame(ROUTER_MAC, STRANGER, S, B_HOA1);
     rig.one(ACCESS, &legacy).punted_as(PuntReason::UnknownStation, &legacy);
 }
