@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One counter per verdict, drop reason and punt reason, per worker. The books balance: every received frame gets
-//! exactly one final count (design.md section 3), so `rx` = verdicts + all drops + all punts + what is parked now.
+//! exactly one final count, so `rx` = verdicts + all drops + all punts + what is parked now.
 //!
 //! A worker counts in `Counts`, plain words of its own; between bursts it publishes them into [`Stats`], which has
 //! one writer and any number of readers.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a worker tells the slow path, over one SPSC ring each, and how much of each kind it may.
 //!
-//! Two limits keep a flood of one kind from starving another (design.md section 3). Each reason has a *budget a turn*,
+//! Two limits keep a flood of one kind from starving another. Each reason has a *budget a turn*,
 //! so that a worker spends its time on forwarding. And each has a *share of the ring*: only Mobility Headers may fill
 //! it, so that signalling still gets through when the slow path is behind with everything else.
 

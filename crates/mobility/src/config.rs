@@ -49,7 +49,7 @@ pub struct Config {
     pub ra_mtu: u32,
     /// RDNSS of the RA.
     pub rdnss: Vec<Ipv6Addr>,
-    /// Timers (protocol.md 4.4).
+    /// Timers (PROTOCOL.md 4.4).
     pub timers: Timers,
     /// Seeds random starts (sequence numbers, jitter), so that a run replays.
     pub seed: u64,
@@ -68,7 +68,7 @@ pub struct Peer {
     pub keys: Vec<Key>,
 }
 
-/// Timers and constants that are knobs. `Default` is the table of protocol.md 4.4.
+/// Timers and constants that are knobs. `Default` is the table of PROTOCOL.md 4.4.
 #[derive(Clone, Debug)]
 pub struct Timers {
     /// `None`: adaptive; `Some`: fixed first repeat.

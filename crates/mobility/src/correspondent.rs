@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The CN's MAAR, and the anchor: a dDBU sets the internal entry of a HoA, its answer says what is known of each
-//! CN (draft steps 7 and 8; the receiver's half of protocol.md 4.3).
+//! CN (draft steps 7 and 8; the receiver's half of PROTOCOL.md 4.3).
 
 use crate::bindings::{Internal, Source};
 use crate::exchange::{Accepted, Order};

@@ -523,7 +523,7 @@ impl Maar {
     }
 }
 
-/// The RS's claims as the sDBU asks for them; `::` in an RS means every CN of the HoA (protocol.md 3.6).
+/// The RS's claims as the sDBU asks for them; `::` in an RS means every CN of the HoA (PROTOCOL.md 3.6).
 fn ask_groups(claims: &[(Ipv6Addr, Ipv6Addr)]) -> Vec<AskGroup> {
     if claims.len() > MAX_ASKED {
         return Vec::new();

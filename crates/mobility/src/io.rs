@@ -80,7 +80,7 @@ pub struct ParkKey {
     pub prefix: Prefix64,
 }
 
-/// The AAA's answer (R-04, protocol.md 3.7).
+/// The AAA's answer (R-04, PROTOCOL.md 3.7).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum AaaAnswer {
     /// 2001.

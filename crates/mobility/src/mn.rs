@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One mobile node as this MAAR knows it (protocol.md 4.1). One record per MN-ID.
+//! One mobile node as this MAAR knows it (PROTOCOL.md 4.1). One record per MN-ID.
 
 use crate::PortId;
 use crate::bindings::External;

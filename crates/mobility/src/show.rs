@@ -16,7 +16,7 @@ pub struct MnRow {
     pub mac: Mac,
     /// Access port.
     pub port: PortId,
-    /// `WaitAAA`, `WaitSDBA`, `Attached`, `Detached`, `Released` (protocol.md 4.1).
+    /// `WaitAAA`, `WaitSDBA`, `Attached`, `Detached`, `Released` (PROTOCOL.md 4.1).
     pub state: &'static str,
     /// The leased /64.
     pub lease: Option<Prefix64>,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The MN's MAAR towards CNs' MAARs and anchors: dDBU and dDBA (steps 7 and 8), refreshes, redirects
-//! (R-07, R-11, R-13, R-17, R-27; the sender's half of protocol.md 4.3).
+//! (R-07, R-11, R-13, R-17, R-27; the sender's half of PROTOCOL.md 4.3).
 
 use crate::bindings::Source;
 use crate::exchange::Repeats;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Between the protocol's questions (draft steps 2 and 3) and Diameter's messages (protocol.md 3.7).
+//! Between the protocol's questions (draft steps 2 and 3) and Diameter's messages (PROTOCOL.md 3.7).
 
 use crate::Output;
 use crate::config::Aaa as Config;
@@ -198,7 +198,7 @@ impl Aaa {
     }
 }
 
-/// protocol.md 3.7: 3xxx and silence are "AAA down", 4xxx and 5xxx a refusal; an answer without MIP6-Agent-Info is an
+/// PROTOCOL.md 3.7: 3xxx and silence are "AAA down", 4xxx and 5xxx a refusal; an answer without MIP6-Agent-Info is an
 /// error, never a first attachment.
 fn translate(answer: Result<AaAnswer, Unavailable>, fx: &mut Effects) -> AaaAnswer {
     let unavailable = |name, fx: &mut Effects| {

@@ -99,7 +99,7 @@ impl Counters {
     }
 }
 
-/// Each ND error has a counter (protocol.md 3.6).
+/// Each ND error has a counter (PROTOCOL.md 3.6).
 pub(crate) const fn nd_error(error: NdError) -> &'static str {
     match error {
         NdError::HopLimit => "nd_hop_limit",

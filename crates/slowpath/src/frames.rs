@@ -10,7 +10,7 @@ use wire::ip6::{self, Ip6View};
 
 /// Hop limit of ND (RFC 4861) and of what a router says of its own.
 pub(crate) const ND_HOP_LIMIT: u8 = 255;
-/// Hop limit of signalling, echo replies and ICMPv6 errors (protocol.md 3.1).
+/// Hop limit of signalling, echo replies and ICMPv6 errors (PROTOCOL.md 3.1).
 pub(crate) const HOP_LIMIT: u8 = 64;
 
 /// A frame and the port it came in by.

@@ -138,7 +138,7 @@ impl Router {
         }
     }
 
-    /// Signalling between MAARs comes by core ports, straight behind the IPv6 header (protocol.md 3.1).
+    /// Signalling between MAARs comes by core ports, straight behind the IPv6 header (PROTOCOL.md 3.1).
     fn mobility_header(&mut self, now: Now, received: &Received<'_>) {
         let Some(packet) = received.ip else { return self.fx.count("frame_malformed") };
         if received.info.role == Role::Access {

@@ -225,7 +225,7 @@ fn a_refused_mn_gets_no_ra() {
     assert!(net.nodes[0].table.values().all(|v| !matches!(v, Verdict::Deliver { .. })));
 }
 
-/// An answer that names no previous MAAR is an error, never a first attachment (protocol.md 3.7).
+/// An answer that names no previous MAAR is an error, never a first attachment (PROTOCOL.md 3.7).
 #[test]
 fn an_answer_without_agent_info_attaches_nobody() {
     let a = mn(0xa);

@@ -38,7 +38,7 @@ const DELAY: u64 = 500;
 /// 2026-01-01T00:00:00Z.
 const EPOCH: Duration = Duration::from_secs(1_767_225_600);
 
-/// A MAAR of protocol.md's address table: `a1` is 2001:db8:ff::a1 with pool 2001:db8:a1::/48.
+/// A MAAR of PROTOCOL.md's address table: `a1` is 2001:db8:ff::a1 with pool 2001:db8:a1::/48.
 pub type Name = &'static str;
 
 pub fn address(name: &str) -> Ipv6Addr {
