@@ -4,7 +4,7 @@
 //! ```text
 //! Maar::handle(now, Input)  ->  Maar::poll_output() until None  ->  call handle(.., Timeout) at Maar::deadline()
 //! ```
-//! Read first: `handover` (Figure 1, steps 1 to 7), `update` (7 and 8), then the other MAARs' side: `respond`
+//! Read first: `handover` (Figure 1, steps 1 to 4), `fetch` (5 and 6), `update` (7 and 8), then the other MAARs' side: `respond`
 //! (previous MAAR) and `correspondent` (CN's MAAR, anchor), then `bindings` (the two lists). README.md beside this
 //! crate says which rule is where; PROTOCOL.md holds the rules (R-01 to R-44).
 
@@ -14,6 +14,7 @@ mod bindings;
 pub mod config;
 mod correspondent;
 mod exchange;
+mod fetch;
 mod handover;
 pub mod io;
 mod lease;
