@@ -81,11 +81,6 @@ fn link_local_of(mac: Mac) -> Ipv6Addr {
     Ipv6Addr::from_bits(0xfe80 << 112 | u128::from(mac.eui64()))
 }
 
-/// The group a node listens to for solicitations of `addr` (RFC 4291 §2.7.1).
-pub(crate) fn solicited_node(addr: Ipv6Addr) -> Ipv6Addr {
-    Ipv6Addr::from_bits(0xff02_u128 << 112 | 0x1_ff00_0000 | (addr.to_bits() & 0xff_ffff))
-}
-
 /// A frame of our own with an ICMPv6 message.
 pub(crate) fn icmp_frame(
     info: &PortInfo,
@@ -106,19 +101,11 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_ports_and_groups_are_the_standards() {
+    fn link_local_addresses_of_ports_are_the_standards() {
         assert_eq!(own_link_local(&port(Role::Access)), ROUTER_LINK_LOCAL);
         assert_eq!(
             own_link_local(&port(Role::Core)),
             "fe80::ff:fe00:a3".parse::<Ipv6Addr>().unwrap()
-        );
-        assert_eq!(
-            solicited_node("2001:db8:ff::a3".parse().unwrap()),
-            "ff02::1:ff00:a3".parse::<Ipv6Addr>().unwrap()
-        );
-        assert_eq!(
-            solicited_node(ROUTER_LINK_LOCAL),
-            "ff02::1:ff00:5213".parse::<Ipv6Addr>().unwrap()
         );
     }
 

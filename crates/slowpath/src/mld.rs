@@ -102,10 +102,10 @@ impl Port {
 
 /// The groups of a port, in ascending order and each once.
 fn groups(info: &PortInfo, core: Ipv6Addr) -> Vec<Ipv6Addr> {
-    let own = frames::solicited_node(frames::own_link_local(info));
+    let own = nd::solicited_node(frames::own_link_local(info));
     let mut groups = match info.role {
         Role::Access => vec![ALL_ROUTERS, own],
-        Role::Core => vec![own, frames::solicited_node(core)],
+        Role::Core => vec![own, nd::solicited_node(core)],
     };
     groups.sort();
     groups.dedup();

@@ -91,7 +91,7 @@ impl Neighbors {
         let (dst, mac) = match unicast {
             Some(mac) => (target, mac),
             None => {
-                let group = frames::solicited_node(target);
+                let group = nd::solicited_node(target);
                 (group, Mac::of_group(group))
             }
         };

@@ -149,3 +149,15 @@ pub enum Icmp6<'a> {
     /// Anything else, by type.
     Other(u8),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_solicited_node_group_holds_the_last_24_bits() {
+        let group = |addr: &str| solicited_node(addr.parse().unwrap()).to_string();
+        assert_eq!(group("2001:db8:ff::a3"), "ff02::1:ff00:a3");
+        assert_eq!(group("fe80::200:5eff:fe00:5213"), "ff02::1:ff00:5213");
+    }
+}
