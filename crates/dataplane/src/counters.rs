@@ -65,6 +65,10 @@ family!(
     UpdateMisdirected = "info.update_misdirected",
     /// Frames that were parked, whatever became of them.
     Parkings = "info.parkings",
+    /// Packets handed to the worker of their flow, which counts what became of them.
+    HandedOver = "info.handed_over",
+    /// Packets that other workers handed over.
+    TakenOver = "info.taken_over",
 });
 
 family!(
@@ -142,6 +146,8 @@ family!(
     TunnelNeedsFragments = "drop.tunnel_needs_fragments",
     /// No room in front of the packet for the outer header.
     NoHeadroom = "drop.no_headroom",
+    /// The worker of its flow is behind: its ring of the mesh is full.
+    MeshFull = "drop.mesh_full",
     /// The punt ring has no room for this kind of frame.
     PuntRingFull = "drop.punt_ring_full",
     /// Neighbour Discovery beyond its budget a turn.
@@ -198,6 +204,10 @@ impl Counts {
     #[inline]
     pub(crate) fn info(&mut self, what: Info) {
         self.0[what.index()] += 1;
+    }
+    #[inline]
+    pub(crate) fn infos(&mut self, what: Info, n: usize) {
+        self.0[what.index()] += n as u64;
     }
     #[inline]
     pub(crate) fn drop(&mut self, why: DropReason) {

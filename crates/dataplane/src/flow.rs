@@ -21,6 +21,17 @@ pub(crate) fn label(packet: &Packet, octets: &[u8], sent_to_anchor: bool) -> u32
     (hash | u32::from(hash == 0)) << 1 | u32::from(sent_to_anchor)
 }
 
+/// A hash of the flow for choices inside this router: by its flow label where it has one, which all its packets share,
+/// fragments too (RFC 6437); else by its ports.
+#[inline]
+pub(crate) fn of(packet: &Packet, octets: &[u8]) -> u64 {
+    let first: u32 = octets.first_chunk().map_or(0, |word| u32::from_be_bytes(*word));
+    match first & 0xf_ffff {
+        0 => hash(packet.src, packet.dst, 0, ports(packet, octets)),
+        label => hash(packet.src, packet.dst, 1, label),
+    }
+}
+
 /// Source and destination port as one word, 0 without ports. Not behind a Fragment header, so that all fragments of a
 /// datagram get one label; and never out of a payload that may be no transport header (FC-06).
 fn ports(packet: &Packet, octets: &[u8]) -> u32 {

@@ -12,6 +12,7 @@ use crate::park::Parks;
 use crate::punt::Punts;
 use crate::route::{Router, Words};
 use crate::sample::Samples;
+use crate::spread::Mesh;
 use crate::table::{KEYS, Reader};
 use crate::unpark;
 use crate::worker::Transmit;
@@ -28,7 +29,18 @@ pub(crate) struct Pipeline<B> {
     pub punts: Punts<B>,
     pub samples: Samples,
     pub parks: Parks<B>,
+    /// With other workers, when flows are spread in software.
+    pub mesh: Option<Mesh<B>>,
     pub counts: Counts,
+}
+
+/// Who gave a burst.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Source {
+    /// A port: the packets of other workers' flows are handed on.
+    Port,
+    /// Another worker: they are run here.
+    Mesh,
 }
 
 type Packets = ArrayVec<Result<Packet, Fate>, BURST>;
@@ -37,6 +49,7 @@ impl<B: PacketBuf> Pipeline<B> {
     /// Every frame of `burst` gets its one final verdict, or is parked until it gets it.
     pub(crate) fn run(
         &mut self,
+        source: Source,
         port: PortId,
         burst: &mut ArrayVec<B, BURST>,
         tx: &mut impl Transmit<B>,
@@ -48,13 +61,24 @@ impl<B: PacketBuf> Pipeline<B> {
         if burst.is_empty() {
             return;
         }
-        let Pipeline { fib, table, punts, samples, parks, counts } = self;
-        counts.received(burst.len());
+        let Pipeline { fib, table, punts, samples, parks, mesh, counts } = self;
+        match source {
+            Source::Port => counts.received(burst.len()),
+            Source::Mesh => counts.infos(Info::TakenOver, burst.len()),
+        }
         let Some(info) = fib.port(port) else {
             burst.drain(..).for_each(|_| counts.drop(DropReason::PortUnknown));
             return;
         };
-        let packets = classify_all(fib, info, burst);
+        let mut packets = classify_all(fib, info, burst);
+        if source == Source::Port
+            && let Some(mesh) = mesh
+        {
+            mesh.hand_over(port, burst, &mut packets, counts);
+            if burst.is_empty() {
+                return;
+            }
+        }
         let words = look_up_all(table, &packets);
         let router = Router { fib, table, port, info, parking: parks.enabled() };
         let sampled = samples.choose(burst.len());

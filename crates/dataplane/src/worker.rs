@@ -5,9 +5,10 @@
 use crate::counters::{Counts, Info, Stats};
 use crate::fib::Fib;
 use crate::park::Parks;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Source};
 use crate::punt::{Punt, Punts};
 use crate::sample::Samples;
+use crate::spread::Mesh;
 use crate::table::{Parts, Refused, ShardWriter, Table};
 use crate::update::Update;
 use crate::{BURST, PortId};
@@ -81,6 +82,7 @@ pub fn workers<B: PacketBuf>(
             punts: Punts::new(punts),
             samples: Samples::new(),
             parks: Parks::new(sizes.parked),
+            mesh: None,
             counts: Counts::new(),
         };
         let ends = WorkerEnds { updates: updates_in, punts: punts_out, stats: stats.clone() };
@@ -101,7 +103,27 @@ impl<B: PacketBuf> Worker<B> {
         burst: &mut ArrayVec<B, BURST>,
         tx: &mut impl Transmit<B>,
     ) {
-        self.pipeline.run(port, burst, tx);
+        self.pipeline.run(Source::Port, port, burst, tx);
+    }
+
+    /// Spreads flows with the other workers of this mesh from now on.
+    pub fn join(&mut self, mesh: Mesh<B>) {
+        self.pipeline.mesh = Some(mesh);
+    }
+
+    /// Runs what other workers handed over, a burst of each at most; `false` when there was nothing. Once a turn.
+    #[inline]
+    pub fn taken_over(&mut self, tx: &mut impl Transmit<B>) -> bool {
+        let others = self.pipeline.mesh.as_ref().map_or(0, Mesh::others);
+        let mut burst = ArrayVec::new();
+        for done in 0..others {
+            let mesh = self.pipeline.mesh.as_mut();
+            let Some(port) = mesh.and_then(|mesh| mesh.take_over(&mut burst)) else {
+                return done > 0;
+            };
+            self.pipeline.run(Source::Mesh, port, &mut burst, tx);
+        }
+        others > 0
     }
 
     /// Whether packets are parked: then [`Worker::burst`] has work also without a frame.

@@ -8,6 +8,7 @@ mod core;
 mod memory;
 mod park;
 mod rig;
+mod spread;
 mod tunnel;
 mod uplink;
 mod worker;
