@@ -53,6 +53,8 @@ pub struct Peer {
     /// Where its tunnel packets go; `None` until resolved (drop `peer_unresolved`: the slow path, which builds this
     /// snapshot, knows and solicits).
     pub next_hop: Option<NeighborId>,
+    /// Path MTU a router of the core told, octets; `None`: the out port's is all that is known.
+    pub path_mtu: Option<u16>,
 }
 
 /// Where a route leads.
@@ -130,7 +132,7 @@ pub(crate) struct Tunnel {
     pub header: [u8; TUNNEL_HEADER_LEN],
     /// Out port.
     pub port: PortId,
-    /// MTU of the path to the peer: the port's.
+    /// MTU of the path to the peer: the port's, or what a router on the way told.
     pub path_mtu: usize,
 }
 
@@ -186,7 +188,7 @@ impl FibBuilder {
             let peer = peer.ok_or(NoTunnel::Unknown)?;
             let hop = peer.next_hop.and_then(|id| *next_hops.get(id as usize)?);
             let (hop, own) = hop.zip(self.own).ok_or(NoTunnel::Unresolved)?;
-            Ok(prebuilt(own, peer.address, self.tunnel_hop_limit, hop))
+            Ok(prebuilt(own, peer, self.tunnel_hop_limit, hop))
         };
         let tunnels = self.peers.iter().map(|&peer| tunnel(peer)).collect();
         let by_address =
@@ -214,12 +216,13 @@ fn bits(address: Ipv6Addr, len: u8) -> Bits {
     Bits(address.to_bits(), len.min(128))
 }
 
-fn prebuilt(own: Ipv6Addr, peer: Ipv6Addr, hop_limit: u8, hop: NextHop) -> Tunnel {
+fn prebuilt(own: Ipv6Addr, peer: Peer, hop_limit: u8, hop: NextHop) -> Tunnel {
     let mut header = [0; TUNNEL_HEADER_LEN];
     let (eth, outer) = header.split_at_mut(eth::HEADER_LEN);
     eth.copy_from_slice(&hop.neighbor.eth);
-    ip6::write_header(outer, own, peer, ip6::IPV6_IN_IPV6, hop_limit, 0);
-    Tunnel { header, port: hop.neighbor.port, path_mtu: hop.mtu }
+    ip6::write_header(outer, own, peer.address, ip6::IPV6_IN_IPV6, hop_limit, 0);
+    let path_mtu = peer.path_mtu.map_or(hop.mtu, |told| hop.mtu.min(usize::from(told)));
+    Tunnel { header, port: hop.neighbor.port, path_mtu }
 }
 
 impl Fib {
@@ -258,6 +261,13 @@ impl Fib {
         self.on_link.get(&address).copied()
     }
 
+    /// MTU of the tunnel to a peer: the largest packet it takes, octets, never below IPv6's least. `None`: no
+    /// tunnel.
+    pub fn tunnel_mtu(&self, peer: PeerId) -> Option<u16> {
+        let path = self.tunnel(peer).ok()?.path_mtu;
+        u16::try_from(path.saturating_sub(ip6::HEADER_LEN).max(ip6::MIN_MTU)).ok()
+    }
+
     #[inline]
     pub(crate) fn next_hop(&self, id: NeighborId) -> Option<&NextHop> {
         self.next_hops.get(id as usize)?.as_ref()
@@ -290,10 +300,10 @@ mod tests {
             ports: vec![core],
             neighbors: vec![Neighbor { port: 0, eth }, Neighbor { port: 7, eth }],
             peers: vec![
-                Some(Peer { address: at("2001:db8:ff::a1"), next_hop: Some(0) }),
+                Some(Peer { address: at("2001:db8:ff::a1"), next_hop: Some(0), path_mtu: None }),
                 None,
-                Some(Peer { address: at("2001:db8:ff::a2"), next_hop: None }),
-                Some(Peer { address: at("2001:db8:ff::b1"), next_hop: Some(1) }),
+                Some(Peer { address: at("2001:db8:ff::a2"), next_hop: None, path_mtu: None }),
+                Some(Peer { address: at("2001:db8:ff::b1"), next_hop: Some(1), path_mtu: None }),
             ],
             anchors: vec![
                 (at("2001:db8:a1::"), 48, Anchor::Peer(0)),
@@ -335,6 +345,35 @@ mod tests {
         assert_eq!(fib.tunnel(2).err(), Some(NoTunnel::Unresolved));
         assert_eq!(fib.tunnel(3).err(), Some(NoTunnel::Unresolved));
         assert_eq!(fib.tunnel(4).err(), Some(NoTunnel::Unknown));
+    }
+
+    #[test]
+    fn the_mtu_of_a_tunnel_is_the_paths_less_its_header_and_never_below_ipv6s_least() {
+        for (told, path, tunnel) in [
+            (None, 1500, 1460),
+            (Some(1400), 1400, 1360),
+            (Some(1300), 1300, 1280),
+            (Some(9000), 1500, 1460),
+        ] {
+            let eth = eth::ipv6_header(Mac([4; 6]), Mac([2; 6]));
+            let port =
+                PortInfo { role: Role::Core, mac: Mac([2; 6]), mtu: 1500, attach_on_frame: false };
+            let fib = FibBuilder {
+                own: Some(at("2001:db8:ff::a3")),
+                ports: vec![port],
+                neighbors: vec![Neighbor { port: 0, eth }],
+                peers: vec![Some(Peer {
+                    address: at("2001:db8:ff::a1"),
+                    next_hop: Some(0),
+                    path_mtu: told,
+                })],
+                ..FibBuilder::default()
+            }
+            .build();
+            assert_eq!(fib.tunnel(0).map(|t| t.path_mtu), Ok(path));
+            assert_eq!(fib.tunnel_mtu(0), Some(tunnel), "{told:?}");
+            assert_eq!(fib.tunnel_mtu(1), None);
+        }
     }
 
     #[test]

@@ -17,9 +17,6 @@ use wire::{eth, ip6};
 
 use Fate::{Drop, Punt};
 
-/// The smallest MTU of a link (RFC 8200 §5).
-const MIN_MTU: usize = 1280;
-
 /// Makes of `buf` the frame to send; says by which port, and under which verdict it counts.
 #[inline]
 pub(crate) fn forward<B: PacketBuf>(
@@ -92,7 +89,7 @@ fn fits_tunnel(len: usize, path_mtu: usize) -> Result<(), Fate> {
     if len + ip6::HEADER_LEN <= path_mtu {
         return Ok(());
     }
-    Err(if len > MIN_MTU {
+    Err(if len > ip6::MIN_MTU {
         Punt(PuntReason::TunnelTooBig)
     } else {
         Drop(DropReason::TunnelNeedsFragments)

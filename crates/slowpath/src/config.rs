@@ -34,7 +34,7 @@ impl Config {
     /// The snapshot the workers start with: nothing on the core links is resolved yet. `PeerId` is the place in
     /// `mobility.peers`.
     pub fn first_fib(&self) -> std::sync::Arc<dataplane::fib::Fib> {
-        crate::fib::build(self, &crate::neighbors::Neighbors::new(self))
+        crate::fib::build(self, &crate::neighbors::Neighbors::new(self), &Default::default())
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::Config;
 use crate::neighbors::Neighbors;
+use crate::paths::Paths;
 use dataplane::fib::{Anchor, Fib, FibBuilder, Neighbor, NeighborId, Peer, Route};
 use dataplane::verdict::PeerId;
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use wire::eth;
 
 /// Builds a snapshot. `PeerId` is the place in `mobility.peers`, in every snapshot; a `NeighborId` is the snapshot's own.
-pub(crate) fn build(config: &Config, neighbors: &Neighbors) -> Arc<Fib> {
+pub(crate) fn build(config: &Config, neighbors: &Neighbors, paths: &Paths) -> Arc<Fib> {
     let mut table = Vec::new();
     let mut ids = BTreeMap::new();
     for (address, port, mac) in neighbors.resolved() {
@@ -24,7 +25,7 @@ pub(crate) fn build(config: &Config, neighbors: &Neighbors) -> Arc<Fib> {
         own: Some(config.mobility.address),
         tunnel_hop_limit: config.tunnel_hop_limit,
         ports: config.ports.clone(),
-        peers: peers(config, id_towards),
+        peers: peers(config, paths, id_towards),
         anchors: anchors(config),
         routes: routes(config, &ids),
         on_link: ids.iter().map(|(&address, &id)| (address, id)).collect(),
@@ -36,9 +37,13 @@ pub(crate) fn build(config: &Config, neighbors: &Neighbors) -> Arc<Fib> {
 
 fn peers(
     config: &Config,
+    paths: &Paths,
     id_towards: impl Fn(Ipv6Addr) -> Option<NeighborId>,
 ) -> Vec<Option<Peer>> {
-    let peer = |address| Some(Peer { address, next_hop: id_towards(address) });
+    let peer = |address| {
+        let (next_hop, path_mtu) = (id_towards(address), paths.mtu(address));
+        Some(Peer { address, next_hop, path_mtu })
+    };
     config.mobility.peers.iter().map(|configured| peer(configured.address)).collect()
 }
 

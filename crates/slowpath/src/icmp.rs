@@ -22,6 +22,7 @@ pub(crate) enum Error {
     NoAnchor,
     SourceFailed,
     TooBig { mtu: u32 },
+    TunnelUnreachable,
 }
 
 /// Type, code, the 32-bit field, the counters of those sent and of those held back.
@@ -47,6 +48,9 @@ impl Error {
                 (1, 5, 0, "icmp_sent_source_failed", "icmp_limited_source_failed", 4)
             }
             Error::TooBig { mtu } => (2, 0, mtu, "icmp_sent_too_big", "icmp_limited_too_big", 5),
+            Error::TunnelUnreachable => {
+                (1, 3, 0, "icmp_sent_tunnel_unreachable", "icmp_limited_tunnel_unreachable", 6)
+            }
         };
         Kind { kind, code, value, sent, limited, bucket }
     }
@@ -68,7 +72,7 @@ impl Error {
 #[derive(Debug)]
 pub(crate) struct Icmp {
     own: Ipv6Addr,
-    budgets: [Bucket; 6],
+    budgets: [Bucket; 7],
 }
 
 impl Icmp {
@@ -88,18 +92,33 @@ impl Icmp {
         if !about.eth.src.is_unicast() || about.eth.src == frames::own_mac(&about.info) {
             return fx.count("frame_bad_source_mac");
         }
-        let kind = error.kind();
         let (src, dst) = (self.own, packet.src());
-        let octets = packet.octets();
-        let Some(icmp) = nd::icmp_error(kind.kind, kind.code, kind.value, octets, src, dst) else {
-            return fx.count("icmp_error_forbidden");
-        };
-        if !self.budgets[kind.bucket].take(now) {
-            return fx.count(kind.limited);
-        }
-        fx.count(kind.sent);
+        let Some(icmp) = self.told(now, packet.octets(), dst, error, fx) else { return };
         let frame = frames::icmp_frame(&about.info, about.eth.src, (src, dst), HOP_LIMIT, &icmp);
         fx.frame(about.port, frame);
+    }
+
+    /// The message that tells `dst` of `error` about its packet `octets`; `None`, counted, where there is to be none.
+    pub(crate) fn told(
+        &mut self,
+        now: Instant,
+        octets: &[u8],
+        dst: Ipv6Addr,
+        error: Error,
+        fx: &mut Effects,
+    ) -> Option<Vec<u8>> {
+        let kind = error.kind();
+        let icmp = nd::icmp_error(kind.kind, kind.code, kind.value, octets, self.own, dst);
+        let budget = self.budgets.get_mut(kind.bucket)?;
+        fx.count(match icmp {
+            None => "icmp_error_forbidden",
+            Some(_) if budget.take(now) => kind.sent,
+            Some(_) => {
+                fx.count(kind.limited);
+                return None;
+            }
+        });
+        icmp
     }
 
     /// RFC 4443 §4.2, for our core address and the port's link-local one; by the way the request came.

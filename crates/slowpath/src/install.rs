@@ -259,9 +259,19 @@ impl Install {
         self.stations.get(&mac) == Some(&StationState::Exchange)
     }
 
+    /// Where packets to `dst` go by the lists.
+    pub(crate) fn place_of(&self, dst: Ipv6Addr) -> Option<&Place> {
+        self.places.get(&Prefix64::of(dst))
+    }
+
+    /// The workers' number of a peer.
+    pub(crate) fn peer(&self, maar: Ipv6Addr) -> Option<PeerId> {
+        self.peers.get(&maar).copied()
+    }
+
     /// The access port that packets to `dst` leave by, if its node is here.
     pub(crate) fn port_of(&self, dst: Ipv6Addr) -> Option<PortId> {
-        match self.places.get(&Prefix64::of(dst)) {
+        match self.place_of(dst) {
             Some(&Place::Here { port, .. }) => Some(port),
             _ => None,
         }

@@ -19,6 +19,8 @@ mod mld;
 mod nd;
 mod neighbors;
 mod orders;
+mod outer;
+mod paths;
 mod punts;
 pub mod router;
 mod show;

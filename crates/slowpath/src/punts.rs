@@ -15,10 +15,6 @@ use wire::nd::{self, Icmp6};
 use wire::time::Now;
 use wire::{ip6, mh};
 
-/// Octets of a tunnel's outer header, and the least MTU of a tunnel.
-const TUNNEL_OVERHEAD: u16 = 40;
-const MIN_MTU: u16 = 1280;
-
 impl Router {
     /// Gives a frame to the part that knows what its reason asks for.
     pub(crate) fn frame(&mut self, now: Now, port: PortId, reason: PuntReason, frame: &[u8]) {
@@ -31,16 +27,14 @@ impl Router {
         match reason {
             PuntReason::NeighborDiscovery => self.neighbor_discovery(now, &received),
             PuntReason::UnknownStation => self.station_frame(now, &received),
-            PuntReason::OwnIcmp => self.own_icmp(&received),
+            PuntReason::OwnIcmp => self.own_icmp(now, &received),
             PuntReason::MobilityHeader => self.mobility_header(now, &received),
             PuntReason::Unresolved => self.unresolved(now, &received),
             PuntReason::SourceFailed if self.install.in_exchange(received.eth.src) => {
                 self.fx.count("source_pending");
             }
             PuntReason::TooBig => self.too_big(now, &received),
-            PuntReason::TunnelTooBig => {
-                self.error(now, &received, Error::TooBig { mtu: u32::from(self.tunnel_mtu()) })
-            }
+            PuntReason::TunnelTooBig => self.tunnel_too_big(now, &received),
             PuntReason::HopLimit
             | PuntReason::PoolUnleased
             | PuntReason::NoRoute
@@ -71,11 +65,10 @@ impl Router {
         self.icmp.error(now.mono, about, error, &mut self.fx);
     }
 
-    /// The smallest core port decides, as in the RA's MTU option.
-    fn tunnel_mtu(&self) -> u16 {
-        let core = self.config.ports.iter().filter(|port| port.role == Role::Core);
-        let smallest = core.map(|port| port.mtu).min().unwrap_or(MIN_MTU);
-        smallest.saturating_sub(TUNNEL_OVERHEAD).max(MIN_MTU)
+    fn tunnel_too_big(&mut self, now: Now, about: &Received<'_>) {
+        let Some(packet) = about.ip else { return self.fx.count("frame_malformed") };
+        let mtu = u32::from(self.tunnel_mtu(&packet));
+        self.error(now, about, Error::TooBig { mtu });
     }
 
     /// Not tunnelled: the MTU of the access port of the MN here, or of the core port the route leads to.
@@ -87,7 +80,11 @@ impl Router {
         let port = self.install.port_of(dst).or_else(hop);
         let mtu = port.and_then(|port| self.config.ports.get(usize::from(port))).map(|p| p.mtu);
         match mtu {
-            Some(mtu) => self.error(now, about, Error::TooBig { mtu: u32::from(mtu.max(MIN_MTU)) }),
+            Some(mtu) => self.error(
+                now,
+                about,
+                Error::TooBig { mtu: u32::from(mtu).max(ip6::MIN_MTU as u32) },
+            ),
             None => self.fx.count("icmp_error_forbidden"),
         }
     }
@@ -100,12 +97,14 @@ impl Router {
         }
     }
 
-    /// Echo requests are answered; errors about what we sent are counted.
-    fn own_icmp(&mut self, received: &Received<'_>) {
+    /// Echo requests are answered; errors tell about our tunnels.
+    fn own_icmp(&mut self, now: Now, received: &Received<'_>) {
         let Some(message) = self.icmp_message(received) else { return };
         match message {
             Icmp6::EchoRequest(body) => self.icmp.echo(received, body, &mut self.fx),
-            Icmp6::Error { .. } => self.fx.count("icmp_error_received"),
+            Icmp6::Error { kind, value, quoted, .. } => {
+                self.error_received(now, received, (kind, value), quoted);
+            }
             _ => self.fx.count("icmp_other"),
         }
     }

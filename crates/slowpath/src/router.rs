@@ -10,6 +10,7 @@ use crate::icmp::Icmp;
 use crate::install::Install;
 use crate::mld::Mld;
 use crate::neighbors::Neighbors;
+use crate::paths::Paths;
 use crate::{Config, Input, Output, fib};
 use dataplane::PortId;
 use dataplane::fib::Fib;
@@ -45,7 +46,8 @@ pub struct Router {
     pub(crate) icmp: Icmp,
     pub(crate) handovers: Handovers,
     pub(crate) fx: Effects,
-    fib: Arc<Fib>,
+    pub(crate) paths: Paths,
+    pub(crate) fib: Arc<Fib>,
     /// When workers may be told a newer snapshot, and whether there is one to tell.
     fib_at: Instant,
     fib_stale: bool,
@@ -67,7 +69,8 @@ impl Router {
             icmp: Icmp::new(config.mobility.address),
             handovers: Handovers::default(),
             fx: Effects::new(),
-            fib: fib::build(&config, &neighbors),
+            fib: fib::build(&config, &neighbors, &Paths::default()),
+            paths: Paths::default(),
             fib_at: now.mono,
             fib_stale: false,
             forget_at: now.mono + FORGET_SAMPLES,
@@ -132,6 +135,7 @@ impl Router {
             self.neighbors.deadline(),
             self.mld.deadline(),
             self.handovers.deadline(),
+            self.paths.deadline(),
         ]
         .into_iter()
         .flatten()
@@ -146,6 +150,7 @@ impl Router {
         self.neighbors.tick(now.mono, &mut self.fx);
         self.mld.tick(now.mono, &mut self.fx);
         self.handovers.tick(now.mono, &mut self.fx);
+        self.forget_paths(now.mono);
         if self.forget_at <= now.mono {
             self.forget_at = now.mono + FORGET_SAMPLES;
             self.install.forget_samples(&mut self.fx);
@@ -171,10 +176,11 @@ impl Router {
             }
         }
         self.fib_stale |= self.neighbors.take_changed();
+        self.fib_stale |= self.paths.take_changed();
         if self.fib_stale && self.fib_at <= now.mono {
             self.fib_stale = false;
             self.fib_at = now.mono + FIB_INTERVAL;
-            self.fib = fib::build(&self.config, &self.neighbors);
+            self.fib = fib::build(&self.config, &self.neighbors, &self.paths);
             self.install.fib(&self.fib, &mut self.fx);
         }
     }

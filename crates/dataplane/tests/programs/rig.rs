@@ -56,7 +56,7 @@ pub fn key(text: &str) -> u64 {
 pub fn fib() -> FibBuilder {
     let port = |role, mac, attach_on_frame| PortInfo { role, mac, mtu: 1500, attach_on_frame };
     let neighbor = |mac| Neighbor { port: CORE, eth: eth::ipv6_header(mac, CORE_MAC) };
-    let peer = |address, next_hop| Some(Peer { address: at(address), next_hop });
+    let peer = |address, next_hop| Some(Peer { address: at(address), next_hop, path_mtu: None });
     FibBuilder {
         own: Some(at(A_MAAR3)),
         tunnel_hop_limit: 64,

@@ -201,6 +201,12 @@ impl Neighbors {
         fx.frame(port, frame);
     }
 
+    /// Port and MAC of the neighbour a packet to `dst` goes to, once it is resolved.
+    pub(crate) fn resolved_towards(&self, dst: Ipv6Addr) -> Option<(PortId, Mac)> {
+        let hop = self.hop_towards(dst)?;
+        Some((hop.port, self.entries.get(&hop.address)?.mac()?))
+    }
+
     /// Whether the set of resolved neighbours is another one since the last call.
     pub(crate) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)

@@ -12,5 +12,6 @@ mod icmp;
 mod net;
 mod noise;
 mod orders;
+mod outer;
 mod parking;
 mod traffic;

@@ -12,6 +12,8 @@ use std::net::Ipv6Addr;
 
 /// Octets of the fixed header.
 pub const HEADER_LEN: usize = 40;
+/// The smallest MTU of a link, octets (RFC 8200 §5).
+pub const MIN_MTU: usize = 1280;
 /// Next header: Hop-by-Hop options.
 pub const HOP_BY_HOP: u8 = 0;
 /// Next header: IPv6 in IPv6.
@@ -67,6 +69,18 @@ impl<'a> Ip6View<'a> {
         let len = HEADER_LEN + u16::from_be_bytes([header[4], header[5]]) as usize;
         let octets = octets.get(..len).ok_or(Ip6Error::Truncated)?;
         Ok(Ip6View { header, octets })
+    }
+
+    /// What an ICMPv6 error quotes of a packet: the header is whole, what follows may be cut, and is then as long as it is
+    /// here, whatever the header says.
+    pub fn quoted(octets: &'a [u8]) -> Result<Self, Ip6Error> {
+        match Ip6View::new_checked(octets) {
+            Err(Ip6Error::Truncated) => {
+                let header = octets.first_chunk().ok_or(Ip6Error::Truncated)?;
+                Ok(Ip6View { header, octets })
+            }
+            checked => checked,
+        }
     }
 
     /// The packet, header included.
@@ -184,6 +198,13 @@ mod tests {
                 Some(Ip6Error::Truncated),
                 "{cut}"
             );
+        }
+        for cut in 0..40 {
+            assert_eq!(Ip6View::quoted(&octets[..cut]).err(), Some(Ip6Error::Truncated), "{cut}");
+        }
+        for cut in 40..octets.len() {
+            let quoted = Ip6View::quoted(&octets[..cut]).expect("the header is whole");
+            assert_eq!((quoted.octets().len(), quoted.payload_len()), (cut, 5));
         }
         let mut v4 = octets.clone();
         v4[0] = 0x45;

@@ -22,7 +22,7 @@ pub fn icmp_error(
     src: Ipv6Addr,
     dst: Ipv6Addr,
 ) -> Option<Vec<u8>> {
-    let about = Ip6View::new_checked(packet).ok()?;
+    let about = Ip6View::quoted(packet).ok()?;
     if !may_be_told(about) {
         return None;
     }
