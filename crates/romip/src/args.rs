@@ -44,11 +44,58 @@ pub enum Order {
         #[command(flatten)]
         event: Event,
     },
+    /// Put a load on a running program and measure it
+    Bench {
+        #[command(subcommand)]
+        bench: Bench,
+    },
     /// Play a scene with real routers and Linux hosts in network namespaces (root)
     Lab {
         #[command(subcommand)]
         lab: Lab,
     },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Bench {
+    /// An AAA server: N connections, W requests in flight on each; every answer is checked, a wrong one fails the run
+    Aaa(BenchAaa),
+}
+
+/// The load on an AAA server.
+#[derive(Group, Debug)]
+pub struct BenchAaa {
+    /// Address and port of the server, as [2001:db8:ff::aaaa]:3868
+    pub server: std::net::SocketAddr,
+    /// Its realm; the connections are of maar0.REALM, maar1.REALM ...
+    #[arg(long, default_value = "example.org")]
+    pub realm: String,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub connections: u32,
+    /// Requests in flight on each connection
+    #[arg(long, value_name = "W", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub window: u32,
+    /// Subscribers in all
+    #[arg(long, value_name = "M", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(4..))]
+    pub subscribers: u32,
+    /// Of 1,000 attachments, how many are sent again with the T bit
+    #[arg(long, value_name = "PER_MILLE", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=500))]
+    pub repeat: u32,
+    /// Of 1,000 attachments, how many end with an STR
+    #[arg(long, value_name = "PER_MILLE", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=500))]
+    pub detach: u32,
+    /// Do not attach each subscriber once before the measurement
+    #[arg(long)]
+    pub no_fill: bool,
+    /// Length of the measurement
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub seconds: u64,
+    /// The server's process, where it runs on this machine: its CPU time is measured
+    #[arg(long)]
+    pub pid: Option<u32>,
+    /// The figures as JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Subcommand, Debug)]

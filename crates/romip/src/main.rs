@@ -3,9 +3,10 @@
 //! the draft's figures in the lab. Errors are one sentence and exit status 1; wrong usage is 2.
 
 mod args;
+mod bench;
 mod table;
 
-use args::{Args, Event, Lab, Mac, Order, Router};
+use args::{Args, Bench, BenchAaa, Event, Lab, Mac, Order, Router};
 use clap::Parser;
 use lab::control::{self, Control, ControlError};
 use std::io::{ErrorKind, Write};
@@ -38,6 +39,7 @@ fn run(order: Order) -> Result<ExitCode, String> {
             let detach = connect(&router)?.detach(mac.as_str());
             detach.map_err(|e| about(&mac, e)).map(|_| ExitCode::SUCCESS)
         }
+        Order::Bench { bench: Bench::Aaa(aaa) } => bench_aaa(aaa),
         Order::Lab { lab: Lab::Figure1 { out } } => {
             let limits = lab::Limits::default();
             match lab::figure1(&out, &limits, &mut std::io::stdout()) {
@@ -47,6 +49,29 @@ fn run(order: Order) -> Result<ExitCode, String> {
             }
         }
     }
+}
+
+/// A run with a wrong answer is a failure.
+fn bench_aaa(args: BenchAaa) -> Result<ExitCode, String> {
+    let report = bench::aaa::run(&bench::aaa::Load {
+        server: args.server,
+        realm: args.realm,
+        connections: args.connections,
+        window: args.window,
+        subscribers: args.subscribers,
+        mix: bench::aaa::Mix { repeat: args.repeat, detach: args.detach },
+        fill: !args.no_fill,
+        warm: std::time::Duration::from_secs(1),
+        time: std::time::Duration::from_secs(args.seconds),
+        pid: args.pid,
+    })?;
+    if args.json {
+        report.said.iter().for_each(|said| eprintln!("{said}"));
+        print(&format!("{}\n", report.json()))?;
+    } else {
+        print(&format!("{report}\n"))?;
+    }
+    Ok(if report.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A script that gives many events needs to know which one was refused.

@@ -11,6 +11,16 @@ pub const BUILD: &[&str] = &["build-essential", "pkg-config", "libdpdk-dev", "li
 pub const LAB: &[&str] =
     &["ethtool", "iproute2", "iputils-ping", "iperf3", "ndisc6", "procps", "tcpdump", "tshark"];
 
+/// The other AAA server: speed side by side, and interop.
+pub const FREEDIAMETER: &[&str] = &[
+    "freediameterd",
+    "freediameter-extensions",
+    "gcc",
+    "iproute2",
+    "libc6-dev",
+    "libfreediameter-dev",
+];
+
 /// Installs what is missing of `lists`; with everything there it asks nobody and needs no root.
 pub fn install(lists: &[&[&'static str]]) -> Result<(), Failed> {
     let missing: Vec<&str> = lists.concat().into_iter().filter(|p| !installed(p)).collect();

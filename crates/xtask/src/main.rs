@@ -3,6 +3,7 @@
 //! It depends on next to nothing, because it is built before anything is installed.
 
 mod apt;
+mod bench_aaa;
 mod run;
 
 use clap::{Parser, Subcommand};
@@ -27,14 +28,26 @@ enum Task {
     },
     /// Formatting, lints and every test, the lab included (root)
     Test,
+    /// Speed, side by side with other programs
+    Bench {
+        #[command(subcommand)]
+        bench: Bench,
+    },
     /// What needs no root: formatting, lints, and the tests of the crates that run without DPDK
     Check,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// aaad against freeDiameter with a map in memory (root; about four minutes once built)
+    Aaa(bench_aaa::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Args::parse().task {
         Task::Demo { out } => demo(out),
         Task::Test => test(),
+        Task::Bench { bench: Bench::Aaa(options) } => bench_aaa::run(options),
         Task::Check => check(),
     };
     match result {
