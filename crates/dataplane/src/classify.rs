@@ -8,7 +8,7 @@
 use crate::counters::DropReason;
 use crate::fib::{Fib, PortInfo, Role};
 use crate::park::Wait;
-use crate::punt::PuntReason;
+use crate::punt::{Marker, PuntReason};
 use crate::verdict::PeerId;
 use std::net::Ipv6Addr;
 use wire::addr::{Mac, ROUTER_LINK_LOCAL, ROUTER_MAC};
@@ -27,6 +27,8 @@ pub(crate) enum Fate {
     Punt(PuntReason),
     /// It may be forwarded later.
     Park(Wait),
+    /// An end marker that is waited for.
+    Absorb(Marker),
 }
 
 use Fate::{Drop, Punt};

@@ -46,6 +46,8 @@ family!(
     Tunnelled = "tunnelled",
     /// Sent natively by a route.
     Native = "native",
+    /// Taken in: end markers of other MAARs.
+    Absorbed = "absorbed",
     /// Waiting now for an exchange to end or a mobile node to come back: goes up and down.
     Parked = "parked",
 });
@@ -69,6 +71,10 @@ family!(
     HandedOver = "info.handed_over",
     /// Packets that other workers handed over.
     TakenOver = "info.taken_over",
+    /// Paths that were not held because too many are at once: newer packets may overtake older ones there.
+    HoldsFull = "info.holds_full",
+    /// End markers not reported because the punt ring was full; the wait ends by its time.
+    MarkersHeldBack = "info.markers_held_back",
 });
 
 family!(
@@ -138,6 +144,8 @@ family!(
     ParkFull = "drop.park_full",
     /// It waited in vain.
     ParkGivenUp = "drop.park_given_up",
+    /// An end marker nobody waits for.
+    MarkerUnexpected = "drop.marker_unexpected",
     /// The table names a peer that this snapshot does not have.
     PeerUnknown = "drop.peer_unknown",
     /// The peer's next hop is not resolved.

@@ -11,6 +11,7 @@ pub mod counters;
 pub mod fib;
 mod flow;
 mod forward;
+mod hold;
 pub mod park;
 mod pipeline;
 pub mod punt;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Packets that wait for an exchange to end (R-41) or for their mobile node to come back (R-28): each worker keeps its
+//! Packets that wait for an exchange to end (R-41), for their mobile node to come back (R-28) or for older ones (R-42): each worker keeps its
 //! own, in one list per key, in slots that were taken at the start. No copy, no allocation, no clock.
 //!
 //! A list goes through these states; [`crate::pipeline`] runs the first packet of a list again before each burst:
@@ -11,6 +11,7 @@
 //! ```
 
 use crate::PortId;
+use crate::verdict::PeerId;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use std::net::Ipv6Addr;
@@ -27,14 +28,24 @@ const KEYS: usize = 512;
 /// No slot.
 const NONE: u32 = u32::MAX;
 
-/// What packets wait for each other by: the /64 of an address, and for what a station sends the station too, so that
-/// nobody's claim of a source holds up its owner's packets.
+/// What packets wait for each other by: the /64 of an address, and who sent them where that matters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ParkKey {
-    /// The upper half of a source (with a station) or of a destination (without).
+    /// The upper half of an address.
     pub prefix: u64,
-    /// Who sent it by an access port.
-    pub station: Option<Mac>,
+    /// Of which address, and from whom.
+    pub by: By,
+}
+
+/// The rest of a [`ParkKey`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum By {
+    /// The destination's, whoever sent it.
+    Destination,
+    /// The source's, as this station claims it: nobody's claim holds up the owner's packets.
+    Station(Mac),
+    /// The destination's, straight from this peer (R-42).
+    Peer(PeerId),
 }
 
 /// Why a packet is parked.
@@ -48,6 +59,8 @@ pub enum Why {
     Unplaced,
     /// R-28: its MN is Detached. The slow path need not be told: its verdict said so.
     Absent,
+    /// R-42: older packets of its sender are still under way by another path.
+    Held,
 }
 
 /// What the slow path is told once for each key.
@@ -188,14 +201,14 @@ impl<B> Parks<B> {
             return list.len < PER_KEY;
         }
         let of = |is: &dyn Fn(&List) -> bool| self.lists.iter().filter(|list| is(list)).count();
-        let keys = if wait.key.station.is_some() { KEYS / 2 } else { KEYS };
+        let keys = if matches!(wait.key.by, By::Station(_)) { KEYS / 2 } else { KEYS };
         self.lists.len() < keys
-            && match (wait.key.station, wait.why) {
-                (Some(mac), _) => of(&|list| list.report.key.station == Some(mac)) < STATION_KEYS,
-                (None, Why::Unplaced) => {
+            && match (wait.key.by, wait.why) {
+                (by @ By::Station(_), _) => of(&|list| list.report.key.by == by) < STATION_KEYS,
+                (By::Destination, Why::Unplaced) => {
                     of(&|list| list.len > 0 && list.report.why == Why::Unplaced) < UNPLACED_KEYS
                 }
-                (None, _) => true,
+                _ => true,
             }
     }
 
@@ -288,7 +301,11 @@ impl<B> Parks<B> {
             Some(&at) => at,
             None if !self.enabled() || self.lists.len() == KEYS => return,
             None => {
-                let why = if key.station.is_some() { Why::Pending } else { Why::Unplaced };
+                let why = match key.by {
+                    By::Station(_) => Why::Pending,
+                    By::Destination => Why::Unplaced,
+                    By::Peer(_) => Why::Held,
+                };
                 let source = Ipv6Addr::UNSPECIFIED;
                 self.add(Report { key, why, port: 0, source })
             }
@@ -315,7 +332,7 @@ mod tests {
     const HERE: Ipv6Addr = Ipv6Addr::LOCALHOST;
 
     fn key(prefix: u64) -> ParkKey {
-        ParkKey { prefix, station: None }
+        ParkKey { prefix, by: By::Destination }
     }
 
     fn unplaced(prefix: u64) -> Wait {
@@ -341,7 +358,7 @@ mod tests {
         let mut parks = Parks::new(3000);
         assert_eq!((1..100).filter(|n| parks.push(unplaced(*n), 0, HERE, ()).is_ok()).count(), 64);
         let pending = |n: u64, mac| {
-            let key = ParkKey { prefix: n, station: Some(Mac([2, 0, 0, 0, 0, mac])) };
+            let key = ParkKey { prefix: n, by: By::Station(Mac([2, 0, 0, 0, 0, mac])) };
             Wait { key, why: Why::Pending }
         };
         for mac in 1..3 {

@@ -5,9 +5,10 @@
 //! Read next: `classify`, [`crate::table`], `route` (where to), `forward` (the octets); for what waits, `unpark`.
 
 use crate::classify::{Fate, Kind, Packet, classify};
-use crate::counters::{Counts, DropReason, Info};
+use crate::counters::{Count, Counts, DropReason, Info};
 use crate::fib::{Fib, PortInfo};
 use crate::forward::{forward, strip_tunnel};
+use crate::hold::Holds;
 use crate::park::Parks;
 use crate::punt::Punts;
 use crate::route::{Router, Words};
@@ -31,6 +32,7 @@ pub(crate) struct Pipeline<B> {
     pub parks: Parks<B>,
     /// With other workers, when flows are spread in software.
     pub mesh: Option<Mesh<B>>,
+    pub holds: Holds,
     pub counts: Counts,
 }
 
@@ -61,7 +63,7 @@ impl<B: PacketBuf> Pipeline<B> {
         if burst.is_empty() {
             return;
         }
-        let Pipeline { fib, table, punts, samples, parks, mesh, counts } = self;
+        let Pipeline { fib, table, punts, samples, parks, mesh, holds, counts } = self;
         match source {
             Source::Port => counts.received(burst.len()),
             Source::Mesh => counts.infos(Info::TakenOver, burst.len()),
@@ -80,7 +82,7 @@ impl<B: PacketBuf> Pipeline<B> {
             }
         }
         let words = look_up_all(table, &packets);
-        let router = Router { fib, table, port, info, parking: parks.enabled() };
+        let router = Router { fib, table, holds, port, info, parking: parks.enabled() };
         let sampled = samples.choose(burst.len());
         for (i, (mut buf, packet)) in burst.drain(..).zip(&packets).enumerate() {
             let sent = packet.as_ref().map_err(|fate| *fate).and_then(|packet| {
@@ -122,6 +124,13 @@ pub(crate) fn end<B: PacketBuf>(
     let why = match fate {
         Fate::Drop(why) => return counts.drop(why),
         Fate::Punt(why) => why,
+        Fate::Absorb(marker) => {
+            counts.count(Count::Absorbed);
+            if !punts.marker(marker) {
+                counts.info(Info::MarkersHeldBack);
+            }
+            return;
+        }
         // Only a packet that was read parks, and is not brought here.
         Fate::Park(_) => return counts.drop(DropReason::ParkFull),
     };

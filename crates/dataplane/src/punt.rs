@@ -9,6 +9,7 @@ use crate::PortId;
 use crate::counters::DropReason;
 use crate::fib::Fib;
 use crate::park::Report;
+use crate::verdict::PeerId;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
@@ -33,8 +34,19 @@ pub enum Punt<B> {
     },
     /// Packets wait: said once for each key.
     Parked(Report),
+    /// An end marker came by way of another MAAR.
+    Marker(Marker),
     /// A snapshot no longer read by this worker.
     OldFib(Arc<Fib>),
+}
+
+/// The last packet on the path that a MAAR used before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Marker {
+    /// The HoA's /64.
+    pub prefix: u64,
+    /// The MAAR that sent it.
+    pub peer: PeerId,
 }
 
 /// Why a frame goes to the slow path. Each has a counter and a budget a turn, so that one kind cannot starve another.
@@ -211,6 +223,11 @@ impl<B> Punts<B> {
     pub(crate) fn parked(&mut self, report: Report) -> bool {
         self.ring.slots() * 4 > self.ring.buffer().capacity()
             && self.ring.push(Punt::Parked(report)).is_ok()
+    }
+
+    /// Tells of an end marker; `false` when there is no room (it is signalling, and may fill the ring).
+    pub(crate) fn marker(&mut self, marker: Marker) -> bool {
+        self.ring.push(Punt::Marker(marker)).is_ok()
     }
 
     /// Gives a snapshot back; the snapshot itself when there is no room.

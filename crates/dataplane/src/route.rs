@@ -6,15 +6,19 @@ use crate::PortId;
 use crate::classify::{Fate, Kind, Outer, Packet};
 use crate::counters::DropReason;
 use crate::fib::{Anchor, Fib, NextHop, NoTunnel, PortInfo, Role, Route, Tunnel};
-use crate::park::{ParkKey, Wait, Why};
-use crate::punt::PuntReason;
+use crate::hold::Holds;
+use crate::park::{By, ParkKey, Wait, Why};
+use crate::punt::{Marker, PuntReason};
 use crate::table::Reader;
 use crate::verdict::{PeerId, Station, Verdict, station_key};
 use std::net::Ipv6Addr;
 use wire::addr::{Mac, Prefix64, ROUTER_LINK_LOCAL};
 use wire::ip6;
 
-use Fate::{Drop, Park, Punt};
+use Fate::{Absorb, Drop, Park, Punt};
+
+/// Next header: nothing follows (RFC 8200 §4.7).
+const NO_NEXT_HEADER: u8 = 59;
 
 /// The way out of a packet.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +43,7 @@ pub(crate) struct Words {
 pub(crate) struct Router<'a> {
     pub fib: &'a Fib,
     pub table: &'a Reader,
+    pub holds: &'a Holds,
     pub port: PortId,
     pub info: &'a PortInfo,
     /// Packets may park.
@@ -50,8 +55,8 @@ impl<'a> Router<'a> {
     pub(crate) fn decide(&self, packet: &Packet, words: Words) -> Result<Way<'a>, Fate> {
         match packet.kind {
             Kind::Uplink(station) => self.uplink(packet, station, words),
-            Kind::Core => self.core(packet.dst, words.dst),
-            Kind::Tunnelled(outer) => self.tunnelled(packet.dst, &outer, words),
+            Kind::Core => self.core(packet, words.dst),
+            Kind::Tunnelled(outer) => self.tunnelled(packet, &outer, words),
             Kind::Local(station) => Err(self.local(packet, station)),
         }
     }
@@ -112,7 +117,7 @@ impl<'a> Router<'a> {
     #[cold]
     fn source_missed(&self, src: Ipv6Addr, mac: Mac, word: u64) -> Fate {
         let wait = |why| {
-            let key = ParkKey { prefix: Prefix64::of(src).0, station: Some(mac) };
+            let key = ParkKey { prefix: Prefix64::of(src).0, by: By::Station(mac) };
             Park(Wait { key, why })
         };
         // R-41 (a). Another station's source will not be this one's.
@@ -151,7 +156,8 @@ impl<'a> Router<'a> {
     }
 
     /// R-34's resolution of an inner destination.
-    fn tunnelled(&self, dst: Ipv6Addr, outer: &Outer, words: Words) -> Result<Way<'a>, Fate> {
+    fn tunnelled(&self, packet: &Packet, outer: &Outer, words: Words) -> Result<Way<'a>, Fate> {
+        let dst = packet.dst;
         let own_lease = match Verdict::from_word(words.src) {
             Some(Verdict::Deliver { settled: true, .. }) => {
                 return Err(Drop(DropReason::InnerSourceHere));
@@ -160,8 +166,15 @@ impl<'a> Router<'a> {
             Some(Verdict::Absent { .. }) => true,
             _ => false,
         };
+        if self.parking && self.holds.contains(Prefix64::of(dst).0, outer.peer) {
+            let key = ParkKey { by: By::Peer(outer.peer), ..towards(dst) };
+            return Err(Park(Wait { key, why: Why::Held }));
+        }
         let mut known = false;
         match Verdict::from_word(words.dst) {
+            Some(Verdict::Deliver { .. }) if self.is_marker(packet) => {
+                return Err(self.marker(packet, Some(outer)));
+            }
             Some(Verdict::Deliver { mac, port, .. }) => return self.deliver(mac, port),
             Some(Verdict::Tunnel { peer, .. }) if peer != outer.peer => {
                 return self.tunnel(peer, outer.sent_to_anchor);
@@ -185,12 +198,38 @@ impl<'a> Router<'a> {
     }
 
     ///
-    fn core(&self, dst: Ipv6Addr, word: u64) -> Result<Way<'a>, Fate> {
+    fn core(&self, packet: &Packet, word: u64) -> Result<Way<'a>, Fate> {
+        let dst = packet.dst;
         match Verdict::from_word(word) {
+            Some(Verdict::Deliver { .. }) if self.is_marker(packet) => {
+                Err(self.marker(packet, None))
+            }
             Some(Verdict::Deliver { mac, port, .. }) => self.deliver(mac, port),
             Some(Verdict::Tunnel { peer, .. }) => self.tunnel(peer, false),
             Some(Verdict::Absent { park }) => Err(self.absent(dst, park)),
             _ => self.native(dst),
+        }
+    }
+
+    /// An end marker: a MAAR's empty packet to a HoA. A host's own are none.
+    #[inline]
+    fn is_marker(&self, packet: &Packet) -> bool {
+        packet.upper.protocol == NO_NEXT_HEADER
+            && packet.len == ip6::HEADER_LEN
+            && self.fib.is_maar(packet.src)
+    }
+
+    /// Where its HoA is a marker ends: it says that the path by way of `outer` holds nothing of its MAAR any more.
+    #[cold]
+    fn marker(&self, packet: &Packet, outer: Option<&Outer>) -> Fate {
+        let prefix = Prefix64::of(packet.dst).0;
+        match (self.fib.peer_at(packet.src), outer) {
+            (Some(peer), Some(outer))
+                if peer != outer.peer && self.holds.contains(prefix, peer) =>
+            {
+                Absorb(Marker { prefix, peer })
+            }
+            _ => Drop(DropReason::MarkerUnexpected),
         }
     }
 
@@ -235,5 +274,5 @@ impl<'a> Router<'a> {
 
 /// What packets to `dst` wait by.
 pub(crate) fn towards(dst: Ipv6Addr) -> ParkKey {
-    ParkKey { prefix: Prefix64::of(dst).0, station: None }
+    ParkKey { prefix: Prefix64::of(dst).0, by: By::Destination }
 }

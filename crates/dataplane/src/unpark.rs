@@ -5,7 +5,7 @@
 use crate::classify::{Fate, Kind, Packet};
 use crate::counters::{Count, Counts, DropReason, Info};
 use crate::forward::forward;
-use crate::park::{ParkKey, Parks, Wait, Why};
+use crate::park::{By, ParkKey, Parks, Wait, Why};
 use crate::pipeline::{Pipeline, end, read};
 use crate::punt::{PuntReason, Punts};
 use crate::route::{Router, Words, towards};
@@ -25,7 +25,7 @@ const LOOKED_AT: usize = 16;
 fn source_key(packet: &Packet) -> Option<ParkKey> {
     match packet.kind {
         Kind::Uplink(mac) => {
-            Some(ParkKey { prefix: Prefix64::of(packet.src).0, station: Some(mac) })
+            Some(ParkKey { prefix: Prefix64::of(packet.src).0, by: By::Station(mac) })
         }
         _ => None,
     }
@@ -38,7 +38,17 @@ pub(crate) fn behind<B>(parks: &Parks<B>, packet: &Packet) -> Option<Wait> {
         return None;
     }
     let by_source = source_key(packet).and_then(|key| parks.holding(key));
-    by_source.or_else(|| parks.holding(towards(packet.dst)))
+    by_source
+        .or_else(|| parks.holding(towards(packet.dst)))
+        .or_else(|| straight(packet).and_then(|key| parks.holding(key)))
+}
+
+/// What a packet that a peer's tunnel brought waits by while others are still under way.
+fn straight(packet: &Packet) -> Option<ParkKey> {
+    match packet.kind {
+        Kind::Tunnelled(outer) => Some(ParkKey { by: By::Peer(outer.peer), ..towards(packet.dst) }),
+        _ => None,
+    }
 }
 
 /// Parks a packet, or does what is to be done where it may not.
@@ -142,7 +152,7 @@ impl<B: PacketBuf> Pipeline<B> {
         port: PortId,
         buf: &mut B,
     ) -> Result<(PortId, Count), (Fate, Option<Packet>)> {
-        let Pipeline { fib, table, parks, .. } = self;
+        let Pipeline { fib, table, parks, holds, .. } = self;
         let Some(info) = fib.port(port) else {
             return Err((Fate::Drop(DropReason::PortUnknown), None));
         };
@@ -155,8 +165,14 @@ impl<B: PacketBuf> Pipeline<B> {
         let ended = |fate| (fate, Some(packet));
         // Its source is good now; for its destination others may wait already.
         let destination = towards(packet.dst);
-        let queue = parks.holding(destination).filter(|_| key != destination);
-        let mut router = Router { fib, table, port, info, parking: !parks.given_up(key) };
+        let straight = straight(&packet).and_then(|key| parks.holding(key));
+        let queue = match key.by {
+            By::Station(_) => parks.holding(destination),
+            By::Destination => straight,
+            // It is older than whatever else waits.
+            By::Peer(_) => None,
+        };
+        let mut router = Router { fib, table, holds, port, info, parking: !parks.given_up(key) };
         let mut way = router.decide(&packet, words);
         if let Err(Fate::Park(wait)) = way
             && wait.key != key

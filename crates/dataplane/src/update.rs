@@ -3,7 +3,7 @@
 
 use crate::fib::Fib;
 use crate::park::ParkKey;
-use crate::verdict::Verdict;
+use crate::verdict::{PeerId, Verdict};
 use std::sync::Arc;
 
 /// One change.
@@ -28,6 +28,22 @@ pub enum Update {
     GiveUp(ParkKey),
     /// To every worker: the key may park again.
     Lift(ParkKey),
+    /// To every worker: what comes for a HoA that is about to be taken over straight from this peer waits.
+    Hold {
+        /// The HoA's /64.
+        prefix: u64,
+        /// Who sends.
+        peer: PeerId,
+    },
+    /// To every worker: the path used before is empty, or nobody waits for it any longer.
+    EndHold {
+        /// The HoA's /64.
+        prefix: u64,
+        /// Who sends.
+        peer: PeerId,
+    },
+    /// To every worker: changes nothing. When the next update is applied, a whole turn lies in between.
+    Turn,
     /// To every worker, every 30 s: forget which sessions were reported, so that those still in use are
     /// reported again.
     ForgetSamples,

@@ -4,6 +4,7 @@
 
 use crate::counters::{Counts, Info, Stats};
 use crate::fib::Fib;
+use crate::hold::Holds;
 use crate::park::Parks;
 use crate::pipeline::{Pipeline, Source};
 use crate::punt::{Punt, Punts};
@@ -83,6 +84,7 @@ pub fn workers<B: PacketBuf>(
             samples: Samples::new(),
             parks: Parks::new(sizes.parked),
             mesh: None,
+            holds: Holds::new(),
             counts: Counts::new(),
         };
         let ends = WorkerEnds { updates: updates_in, punts: punts_out, stats: stats.clone() };
@@ -167,6 +169,13 @@ impl<B: PacketBuf> Worker<B> {
             }
             Update::GiveUp(key) => self.pipeline.parks.give_up(key),
             Update::Lift(key) => self.pipeline.parks.lift(key),
+            Update::Hold { prefix, peer } => {
+                if !self.pipeline.holds.hold(prefix, peer) {
+                    self.pipeline.counts.info(Info::HoldsFull);
+                }
+            }
+            Update::EndHold { prefix, peer } => self.pipeline.holds.end(prefix, peer),
+            Update::Turn => {}
             Update::ForgetSamples => self.pipeline.samples.forget(),
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::rig::*;
 use dataplane::PortId;
-use dataplane::park::ParkKey;
+use dataplane::park::{By, ParkKey};
 use dataplane::update::Update;
 use dataplane::verdict::{Station, Verdict, station_key};
 use etherparse::{Ipv6HeaderSlice, LaxSlicedPacket, SlicedPacket};
@@ -48,8 +48,12 @@ fn any_verdict(random: &mut Random) -> Verdict {
 fn any_frame(random: &mut Random) -> Vec<u8> {
     let (src, dst) = (*random.one(&ADDRESSES), *random.one(&ADDRESSES));
     let peer = *random.one(&[A_MAAR1, A_MAAR2, B_MAAR1, B_MAAR2, S]);
-    match random.below(5) {
+    match random.below(6) {
         0 | 1 => from_a(src, dst),
+        4 => {
+            let marker = frame(CORE_MAC, MAC_ROUTER, B_MAAR2, dst, 59, &[]);
+            around(peer, &marker[14..])
+        }
         2 => by_core(src, dst),
         3 => by_tunnel(peer, src, dst),
         _ => frame(
@@ -64,9 +68,15 @@ fn any_frame(random: &mut Random) -> Vec<u8> {
 }
 
 fn any_giving_up(random: &mut Random, prefix: u64) -> Update {
-    let station = random.one(&[None, Some(MAC_A)]);
-    let key = ParkKey { prefix, station: *station };
-    if random.below(2) == 0 { Update::GiveUp(key) } else { Update::Lift(key) }
+    let by = random.one(&[By::Destination, By::Station(MAC_A)]);
+    let key = ParkKey { prefix, by: *by };
+    let peer = random.below(4) as u16;
+    match random.below(4) {
+        0 => Update::GiveUp(key),
+        1 => Update::Lift(key),
+        2 => Update::Hold { prefix, peer },
+        _ => Update::EndHold { prefix, peer },
+    }
 }
 
 /// Flips octets, cuts or pads; one in four stays as it is.
@@ -140,7 +150,7 @@ fn ten_thousand_random_frames_in_random_tables_have_one_count_each() {
                 let of = out.counts.iter().filter(|(name, _)| name.starts_with(prefix));
                 of.map(|(_, n)| *n as usize).sum()
             };
-            let left = final_counts as usize - sum("drop.") - sum("punt.");
+            let left = final_counts as usize - sum("drop.") - sum("punt.") - sum("absorbed");
             assert_eq!((out.sent.len(), out.punted.len()), (left, sum("punt.")));
             out.sent.iter().for_each(|(_, frame)| check(frame, mutated));
             verdicts |= usize::from(left > 0)

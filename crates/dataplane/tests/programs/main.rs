@@ -6,6 +6,7 @@ mod access;
 mod books;
 mod core;
 mod memory;
+mod order;
 mod park;
 mod rig;
 mod spread;

@@ -2,7 +2,7 @@
 //! R-41 and the buffer of R-28: what waits, for how long, and that nothing overtakes.
 
 use crate::rig::*;
-use dataplane::park::{ParkKey, Report, Why};
+use dataplane::park::{By, ParkKey, Report, Why};
 use dataplane::punt::PuntReason;
 use dataplane::update::Update;
 use dataplane::verdict::{Station, Verdict, station_key};
@@ -40,11 +40,11 @@ fn bind(rig: &mut Rig, key: u64, verdict: Verdict) {
 }
 
 fn by_station(prefix: &str) -> ParkKey {
-    ParkKey { prefix: key(prefix), station: Some(MAC_A) }
+    ParkKey { prefix: key(prefix), by: By::Station(MAC_A) }
 }
 
 fn towards(prefix: &str) -> ParkKey {
-    ParkKey { prefix: key(prefix), station: None }
+    ParkKey { prefix: key(prefix), by: By::Destination }
 }
 
 const HERE: Verdict =
@@ -114,7 +114,7 @@ fn the_first_frames_of_a_station_without_record_start_an_attachment_and_wait_for
     let mut rig = Rig::parking();
     let frame = udp_frame(ROUTER_MAC, STRANGER, A_HOA2, B_HOA1);
     let out = rig.run(ACCESS, &[frame.clone(), frame.clone()]);
-    let key = ParkKey { prefix: key(A_HOA2), station: Some(STRANGER) };
+    let key = ParkKey { prefix: key(A_HOA2), by: By::Station(STRANGER) };
     let report = Report { key, why: Why::Stranger, port: ACCESS, source: at(A_HOA2) };
     assert_eq!((out.parked.as_slice(), out.waiting), (&[report][..], 2));
     Rig::parking().one(ACCESS_BY_EVENT, &frame).dropped_as("station_unknown");

@@ -5,7 +5,7 @@
 use arrayvec::ArrayVec;
 use dataplane::fib::{Anchor, FibBuilder, Neighbor, Peer, PortInfo, Role, Route};
 use dataplane::park::Report;
-use dataplane::punt::{Punt, PuntReason};
+use dataplane::punt::{Marker, Punt, PuntReason};
 use dataplane::update::Update;
 use dataplane::verdict::{Station, Verdict, station_key};
 use dataplane::worker::{Sizes, Transmit, Worker, WorkerEnds, workers};
@@ -173,6 +173,7 @@ pub struct Out {
     pub punted: Vec<(PuntReason, Vec<u8>)>,
     pub sessions: Vec<(Ipv6Addr, Ipv6Addr)>,
     pub parked: Vec<Report>,
+    pub markers: Vec<Marker>,
     /// Packets that wait now.
     pub waiting: u64,
     /// Final counts that moved, `rx` aside.
@@ -295,6 +296,7 @@ impl Rig {
                 Punt::Frame { reason, buf, .. } => out.punted.push((reason, buf.data().to_vec())),
                 Punt::Session { hoa, cn } => out.sessions.push((hoa, cn)),
                 Punt::Parked(report) => out.parked.push(report),
+                Punt::Marker(marker) => out.markers.push(marker),
                 Punt::OldFib(_) => {}
             }
         }
