@@ -17,9 +17,6 @@ use wire::ip6;
 
 use Fate::{Absorb, Drop, Park, Punt};
 
-/// Next header: nothing follows (RFC 8200 §4.7).
-const NO_NEXT_HEADER: u8 = 59;
-
 /// The way out of a packet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Way<'a> {
@@ -214,7 +211,7 @@ impl<'a> Router<'a> {
     /// An end marker: a MAAR's empty packet to a HoA. A host's own are none.
     #[inline]
     fn is_marker(&self, packet: &Packet) -> bool {
-        packet.upper.protocol == NO_NEXT_HEADER
+        packet.upper.protocol == ip6::NO_NEXT_HEADER
             && packet.len == ip6::HEADER_LEN
             && self.fib.is_maar(packet.src)
     }

@@ -63,6 +63,8 @@ pub struct Config {
     pub rdnss: Vec<Ipv6Addr>,
     /// Fixed first repeat.
     pub initial_bindack: Option<Duration>,
+    /// How long what comes by a new path waits for the end marker of the old one; 0: not at all.
+    pub end_marker: Duration,
     /// Outer hop limit.
     pub tunnel_hop_limit: u8,
     /// Control socket.

@@ -265,6 +265,7 @@ fn mobility_config(config: &Config, plan: &Plan<'_>, boot: u64) -> protocol::Con
         rdnss: config.rdnss.clone(),
         timers: protocol::Timers {
             initial_bindack: config.initial_bindack,
+            order: config.end_marker,
             ..protocol::Timers::default()
         },
         // The standard library seeds this from the system's random source.

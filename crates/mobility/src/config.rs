@@ -89,6 +89,8 @@ pub struct Timers {
     pub park: Duration,
     /// packets wait 10 s for a Detached MN; 0: not at all.
     pub buffer: Duration,
+    /// what comes by a new path waits 30 ms for what comes by the old one; 0: not at all, and no markers.
+    pub order: Duration,
 }
 
 impl Default for Timers {
@@ -103,6 +105,7 @@ impl Default for Timers {
             settle: Duration::from_secs(10),
             park: Duration::from_secs(1),
             buffer: Duration::from_secs(10),
+            order: Duration::from_millis(30),
         }
     }
 }

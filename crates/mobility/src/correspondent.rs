@@ -105,7 +105,12 @@ impl Maar {
             stale: false,
             expires,
         };
+        let before = self.lists.internal(prefix).map(|entry| entry.maar);
+        let absent = before.is_none() && self.leases.holder(prefix).is_some();
         self.lists.set_internal(entry, &mut self.timers, &mut self.out);
+        if !absent {
+            self.path_switched(ddbu.hoa, before, by.from);
+        }
         self.leases.renew(now.mono, prefix);
         granted
     }

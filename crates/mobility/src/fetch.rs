@@ -212,7 +212,11 @@ impl Maar {
         };
         let learnt = now.mono;
         let entry = Internal { hoa: cn, maar, source, accepted, learnt, stale: false, expires };
+        let before = self.lists.internal(prefix).map(|entry| entry.maar);
         self.lists.set_internal(entry, &mut self.timers, &mut self.out);
+        if before.is_some() {
+            self.path_switched(cn, before, maar);
+        }
     }
 
     /// A HoA the previous MAAR confirms: Active, with its sessions.

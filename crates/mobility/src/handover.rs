@@ -17,6 +17,9 @@ use wire::time::{AttachTime, Now};
 /// The AAA is asked again at least this often (R-28b).
 const AAA_RETRY: Duration = Duration::from_secs(5);
 
+/// By HoA and MAAR: the CNs believed there, and whether it anchors the HoA.
+type Targets = BTreeMap<(Ipv6Addr, Ipv6Addr), (BTreeSet<Ipv6Addr>, bool)>;
+
 impl Maar {
     /// (1) The MN showed up; its record exists and is in no exchange.
     pub(crate) fn begin_attachment(&mut self, now: Now, id: &Nai, via: &'static str) {
@@ -227,6 +230,9 @@ impl Maar {
         mn.state = State::Attached;
         let (mac, attachment, has_old) = (mn.mac, mn.attachment, !mn.externals.is_empty());
         self.timers.disarm(&Timer::State(id.clone()));
+        if !previous.is_unspecified() {
+            self.hold_correspondents(now, id, previous);
+        }
         self.place_mn(id);
         self.end_internals(id);
         self.set_station(now, mac, StationState::Attached);
@@ -267,9 +273,27 @@ impl Maar {
 
     /// (7) Every CN's MAAR and every anchor is told where the MN is now.
     pub(crate) fn bind_all(&mut self, now: Now, id: &Nai) {
-        let Some(mn) = self.mns.get(id) else { return };
-        let mut targets: BTreeMap<(Ipv6Addr, Ipv6Addr), (BTreeSet<Ipv6Addr>, bool)> =
-            BTreeMap::new();
+        // The CNs' MAARs first, as in Figure 1: an anchor only serves those who have no session yet.
+        let (sessions, defaults): (Vec<_>, Vec<_>) =
+            self.targets(now, id).into_iter().partition(|(_, (cns, _))| !cns.is_empty());
+        for ((hoa, maar), (cns, anchor)) in sessions.into_iter().chain(defaults) {
+            self.bind(now, id, hoa, maar, cns, anchor, 0);
+        }
+    }
+
+    /// Until now they sent by the MAAR the MN left, or to it. What that MAAR itself sends comes by one path.
+    fn hold_correspondents(&mut self, now: Now, id: &Nai, previous: Ipv6Addr) {
+        for (hoa, maar) in self.targets(now, id).into_keys() {
+            if maar != previous {
+                self.hold(now, Prefix64::of(hoa), maar);
+            }
+        }
+    }
+
+    /// Who is to be told of each HoA: of which CNs, and whether as its anchor.
+    fn targets(&self, now: Now, id: &Nai) -> Targets {
+        let mut targets = Targets::new();
+        let Some(mn) = self.mns.get(id) else { return targets };
         for (hoa, cn) in mn
             .sessions
             .live(now.mono, self.config.timers.session_idle)
@@ -284,13 +308,7 @@ impl Maar {
                 targets.entry((entry.hoa, anchor)).or_default().1 = true;
             }
         }
-        // The CNs' MAARs first, as in Figure 1: an anchor only serves those who have no session yet.
-        let (sessions, defaults): (Vec<_>, Vec<_>) =
-            targets.into_iter().partition(|(_, (cns, _))| !cns.is_empty());
-        for ((hoa, maar), (cns, anchor)) in sessions.into_iter().chain(defaults) {
-            if maar != self.config.address && self.peers.contains(maar) {
-                self.bind(now, id, hoa, maar, cns, anchor, 0);
-            }
-        }
+        targets.retain(|(_, maar), _| *maar != self.config.address && self.peers.contains(*maar));
+        targets
     }
 }

@@ -66,6 +66,20 @@ pub enum Input<'a> {
     /// A worker holds packets until an exchange brings what they wait for. Of a station without record
     /// [`Input::StationFrame`] comes first.
     Parked(ParkKey),
+    /// A worker holds a packet for a HoA that came straight from `maar`.
+    Held {
+        /// The HoA's /64.
+        hoa: Prefix64,
+        /// Who sent it.
+        maar: Ipv6Addr,
+    },
+    /// The end marker of `maar` came by way of another MAAR.
+    Marker {
+        /// The HoA's /64.
+        hoa: Prefix64,
+        /// Who sent it.
+        maar: Ipv6Addr,
+    },
     /// The deadline is reached.
     Timeout,
 }
@@ -157,6 +171,30 @@ pub enum Output {
     GiveUp(ParkKey),
     /// The key may park again.
     Lift(ParkKey),
+    /// Before a HoA comes here: what `maar` sends for it straight waits.
+    Hold {
+        /// The HoA's /64.
+        prefix: Prefix64,
+        /// Who sends.
+        maar: Ipv6Addr,
+    },
+    /// It waits no more.
+    EndHold {
+        /// The HoA's /64.
+        prefix: Prefix64,
+        /// Who sends.
+        maar: Ipv6Addr,
+        /// Not before every worker has finished one more turn: other packets of the path used before may lie in their
+        /// queues.
+        after_turn: bool,
+    },
+    /// 1 ms after the workers take the new way to `hoa`: the last packet by the way used before.
+    EndMarker {
+        /// To whom.
+        hoa: Ipv6Addr,
+        /// By this MAAR's tunnel; `None`: by the route.
+        by: Option<Ipv6Addr>,
+    },
     /// What the workers may think of a station.
     Station {
         /// Station.

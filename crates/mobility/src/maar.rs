@@ -5,6 +5,7 @@ use crate::bindings::{Lists, Source, Station};
 use crate::correspondent::Held;
 use crate::lease::Leases;
 use crate::mn::{Mn, State};
+use crate::order::Holds;
 use crate::parked::Parked;
 use crate::peer::{Drop, Opened, Peers};
 use crate::rng::Rng;
@@ -41,6 +42,8 @@ pub struct Maar {
     pub(crate) asking: BTreeSet<Nai>,
     /// What the workers hold.
     pub(crate) parked: Parked,
+    /// Whose straight packets wait.
+    pub(crate) holds: Holds,
     /// dDBUs whose CN may turn up when an exchange ends (table 4.3).
     pub(crate) held: VecDeque<Held>,
     /// The dDBUs sent, by HoA and MAAR.
@@ -85,6 +88,7 @@ impl Maar {
             requests: HashMap::default(),
             asking: BTreeSet::new(),
             parked: Parked::default(),
+            holds: Holds::new(),
             held: VecDeque::new(),
             updates: Updates::default(),
             watchers: BTreeMap::new(),
@@ -108,6 +112,8 @@ impl Maar {
             Input::Aaa { id, answer } => self.on_aaa(now, id, answer),
             Input::Mh { src, octets } => self.on_mh(now, src, octets),
             Input::Parked(key) => self.on_parked(now, key),
+            Input::Held { hoa, maar } => self.on_held(now, hoa, maar),
+            Input::Marker { hoa, maar } => self.on_marker(hoa, maar),
             Input::Timeout => {}
         }
         self.run_timers(now);
@@ -137,6 +143,7 @@ impl Maar {
                 Timer::Buffer(mn) => self.end_buffer(&mn),
                 Timer::Park(key) => self.on_park_deadline(now, key),
                 Timer::Lift(key) => self.lift_parked(key),
+                Timer::Hold(hoa, maar) => self.on_hold_deadline(hoa, maar),
                 Timer::Quiet(mac) => self.out.push_back(Output::Station { mac, state: None }),
             }
         }
@@ -245,6 +252,7 @@ impl Maar {
     /// Nobody serves `prefixes` for `mn` here any more.
     pub(crate) fn unplace(&mut self, mn: &Nai, prefixes: &[Prefix64]) {
         for &prefix in prefixes {
+            self.end_holds(prefix);
             self.lists.clear_here(prefix, mn, &mut self.out);
         }
     }

@@ -29,6 +29,8 @@ pub(crate) enum Timer {
     Park(ParkKey),
     /// A key that was given up may park again.
     Lift(ParkKey),
+    /// What comes straight from a MAAR for a HoA has waited long enough.
+    Hold(Prefix64, Ipv6Addr),
     /// A quiet station's frames count again.
     Quiet(Mac),
 }

@@ -6,13 +6,13 @@ use crate::acks::Acks;
 use crate::effects::Effects;
 use crate::{Config, Output, fib};
 use dataplane::fib::Fib;
-use dataplane::park;
+use dataplane::park::{self, By};
 use dataplane::table::Table;
 use dataplane::update::Update;
 use dataplane::verdict::{PeerId, Station, Verdict, station_key};
 use dataplane::{PortId, WorkerId};
 use mobility::{ParkKey, Place, StationState};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use wire::addr::{Mac, Prefix64};
@@ -29,7 +29,9 @@ pub(crate) struct Install {
     arriving: BTreeMap<Prefix64, Arriving>,
     /// Stations whose exchange is over as soon as the workers know their HoAs.
     settling: BTreeMap<Mac, Settling>,
-    /// Tickets of the last internal entry and of the last HoA told.
+    /// Holds that end when the workers have finished a turn, and the ticket of its begin.
+    turning: VecDeque<(u64, Prefix64, PeerId)>,
+    /// Tickets of the last internal entry or hold and of the last HoA told.
     last_behind: u64,
     last_here: u64,
 }
@@ -69,6 +71,7 @@ impl Install {
             stations: BTreeMap::new(),
             arriving: BTreeMap::new(),
             settling: BTreeMap::new(),
+            turning: VecDeque::new(),
             last_behind: 0,
             last_here: 0,
         }
@@ -185,6 +188,39 @@ impl Install {
         self.broadcast(|| Update::Lift(of_workers(key)), fx);
     }
 
+    /// What `maar` sends straight for `prefix` waits, at every worker before the HoA comes.
+    pub(crate) fn hold(&mut self, prefix: Prefix64, maar: Ipv6Addr, fx: &mut Effects) {
+        let Some(&peer) = self.peers.get(&maar) else { return };
+        self.last_behind = self.told_all(|| Update::Hold { prefix: prefix.0, peer }, fx);
+    }
+
+    /// It waits no more; `after_turn`: as soon as every worker has looked once more at what its queues held.
+    pub(crate) fn end_hold(
+        &mut self,
+        prefix: Prefix64,
+        maar: Ipv6Addr,
+        after_turn: bool,
+        fx: &mut Effects,
+    ) {
+        let Some(&peer) = self.peers.get(&maar) else { return };
+        if after_turn {
+            let begun = self.told_all(|| Update::Turn, fx);
+            self.turning.push_back((begun, prefix, peer));
+        } else {
+            self.broadcast(|| Update::EndHold { prefix: prefix.0, peer }, fx);
+        }
+    }
+
+    /// Whether what was told up to `ticket` is in force.
+    pub(crate) fn reached(&self, ticket: u64) -> bool {
+        self.acks.reached(ticket)
+    }
+
+    /// The ticket of the last internal entry told.
+    pub(crate) fn last_path(&self) -> u64 {
+        self.last_behind
+    }
+
     /// A worker has applied so many updates.
     pub(crate) fn applied(&mut self, worker: WorkerId, updates: u64, fx: &mut Effects) {
         if self.acks.applied(worker, updates) {
@@ -199,6 +235,11 @@ impl Install {
 
     /// Tells what had to wait for what is in force now: HoAs first, then their stations.
     fn settle(&mut self, fx: &mut Effects) {
+        while let Some((_, prefix, peer)) =
+            self.turning.pop_front_if(|(begun, ..)| self.acks.reached(*begun))
+        {
+            self.broadcast(|| Update::EndHold { prefix: prefix.0, peer }, fx);
+        }
         if self.arriving.is_empty() && self.settling.is_empty() {
             return;
         }
@@ -242,6 +283,14 @@ impl Install {
         }
     }
 
+    /// As [`Install::broadcast`]; the ticket by which it is known when all of them have it.
+    fn told_all(&mut self, update: impl Fn() -> Update, fx: &mut Effects) -> u64 {
+        (0..self.acks.workers()).fold(0, |_, worker| {
+            fx.push(Output::Update { worker, update: update() });
+            self.acks.ticket(worker)
+        })
+    }
+
     /// Sends a change; the ticket by which it is known when it is in force.
     fn write(&mut self, key: u64, verdict: Option<Verdict>, fx: &mut Effects) -> u64 {
         let update = match verdict {
@@ -279,7 +328,8 @@ impl Install {
 }
 
 fn of_workers(key: ParkKey) -> park::ParkKey {
-    park::ParkKey { prefix: key.prefix.0, station: key.station }
+    let by = key.station.map_or(By::Destination, By::Station);
+    park::ParkKey { prefix: key.prefix.0, by }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! What goes into a router's control side and what comes out.
 
 use crate::control::{Request, Response};
-use dataplane::punt::PuntReason;
+use dataplane::punt::{Marker, PuntReason};
 use dataplane::update::Update;
 use dataplane::{PortId, WorkerId};
 use std::net::Ipv6Addr;
@@ -28,6 +28,8 @@ pub enum Input<'a> {
     },
     /// A worker holds packets until an exchange brings what they wait for.
     Parked(dataplane::park::Report),
+    /// A worker met an end marker that is waited for.
+    Marker(Marker),
     /// So many updates worker `worker` has applied ([`dataplane::counters::Stats::applied`]). Given in each turn in which
     /// [`crate::Router::waits_for_workers`].
     Applied {

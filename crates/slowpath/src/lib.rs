@@ -15,6 +15,7 @@ mod handovers;
 mod icmp;
 mod install;
 pub mod io;
+mod markers;
 mod mld;
 mod nd;
 mod neighbors;

@@ -7,9 +7,11 @@ use crate::frames::Received;
 use crate::icmp::Error;
 use dataplane::PortId;
 use dataplane::fib::Role;
-use dataplane::park::{Report, Why};
-use dataplane::punt::PuntReason;
+use dataplane::park::{By, Report, Why};
+use dataplane::punt::{Marker, PuntReason};
+use dataplane::verdict::PeerId;
 use mobility::ParkKey;
+use std::net::Ipv6Addr;
 use wire::addr::Prefix64;
 use wire::nd::{self, Icmp6};
 use wire::time::Now;
@@ -51,14 +53,36 @@ impl Router {
     pub(crate) fn parked(&mut self, now: Now, report: Report) {
         self.fx.count("parked_report");
         let Report { key, why, port, source } = report;
-        if let (Why::Stranger, Some(mac)) = (why, key.station) {
+        let prefix = Prefix64(key.prefix);
+        if let By::Peer(peer) = key.by {
+            let Some(maar) = self.peer_address(peer) else { return };
+            return self.maar.handle(now, mobility::Input::Held { hoa: prefix, maar });
+        }
+        let station = match key.by {
+            By::Station(mac) => Some(mac),
+            By::Destination | By::Peer(_) => None,
+        };
+        if let (Why::Stranger, Some(mac)) = (why, station) {
             self.fx.count("station_frame");
             let source = Some(source);
             self.maar.handle(now, mobility::Input::StationFrame { port, mac, source });
             // Its exchange has begun before anybody asks whether one may bring the key.
         }
-        let key = ParkKey { station: key.station, prefix: Prefix64(key.prefix) };
-        self.maar.handle(now, mobility::Input::Parked(key));
+        self.maar.handle(now, mobility::Input::Parked(ParkKey { station, prefix }));
+    }
+
+    /// The path a MAAR used before holds nothing of it any more.
+    pub(crate) fn marker(&mut self, now: Now, marker: Marker) {
+        self.fx.count("marker_received");
+        if let Some(maar) = self.peer_address(marker.peer) {
+            let hoa = Prefix64(marker.prefix);
+            self.maar.handle(now, mobility::Input::Marker { hoa, maar });
+        }
+    }
+
+    /// The inverse of `fib::peer_id`.
+    fn peer_address(&self, peer: PeerId) -> Option<Ipv6Addr> {
+        Some(self.config.mobility.peers.get(usize::from(peer))?.address)
     }
 
     fn error(&mut self, now: Now, about: &Received<'_>, error: Error) {

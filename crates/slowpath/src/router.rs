@@ -4,10 +4,11 @@
 
 use crate::aaa::Aaa;
 use crate::effects::Effects;
-use crate::frames::{self, ND_HOP_LIMIT};
+use crate::frames::{self, HOP_LIMIT, ND_HOP_LIMIT};
 use crate::handovers::Handovers;
 use crate::icmp::Icmp;
 use crate::install::Install;
+use crate::markers::{Marker, Markers};
 use crate::mld::Mld;
 use crate::neighbors::Neighbors;
 use crate::paths::Paths;
@@ -21,8 +22,8 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 use wire::addr::{Mac, ROUTER_LINK_LOCAL};
-use wire::nd;
 use wire::time::{Instant, Now};
+use wire::{eth, ip6, nd};
 
 /// how often workers forget what they sampled.
 const FORGET_SAMPLES: Duration = Duration::from_secs(30);
@@ -45,6 +46,7 @@ pub struct Router {
     pub(crate) mld: Mld,
     pub(crate) icmp: Icmp,
     pub(crate) handovers: Handovers,
+    markers: Markers,
     pub(crate) fx: Effects,
     pub(crate) paths: Paths,
     pub(crate) fib: Arc<Fib>,
@@ -68,6 +70,7 @@ impl Router {
             mld: Mld::new(&config),
             icmp: Icmp::new(config.mobility.address),
             handovers: Handovers::default(),
+            markers: Markers::default(),
             fx: Effects::new(),
             fib: fib::build(&config, &neighbors, &Paths::default()),
             paths: Paths::default(),
@@ -102,8 +105,10 @@ impl Router {
                 self.maar.handle(now, mobility::Input::Session { hoa, cn });
             }
             Input::Parked(report) => self.parked(now, report),
+            Input::Marker(marker) => self.marker(now, marker),
             Input::Applied { worker, updates } => {
-                return self.install.applied(worker, updates, &mut self.fx);
+                self.install.applied(worker, updates, &mut self.fx);
+                return self.markers.look(now.mono, |ticket| self.install.reached(ticket));
             }
             Input::Aaa(input) => self.aaa.handle(now, input),
             Input::Link { port, up } => self.link(now, port, up),
@@ -136,6 +141,7 @@ impl Router {
             self.mld.deadline(),
             self.handovers.deadline(),
             self.paths.deadline(),
+            self.markers.deadline(),
         ]
         .into_iter()
         .flatten()
@@ -151,6 +157,9 @@ impl Router {
         self.mld.tick(now.mono, &mut self.fx);
         self.handovers.tick(now.mono, &mut self.fx);
         self.forget_paths(now.mono);
+        while let Some(marker) = self.markers.pop_due(now.mono) {
+            self.send_marker(marker);
+        }
         if self.forget_at <= now.mono {
             self.forget_at = now.mono + FORGET_SAMPLES;
             self.install.forget_samples(&mut self.fx);
@@ -198,6 +207,11 @@ impl Router {
             Decided::Station { mac, state } => self.station(mac, state),
             Decided::GiveUp(key) => self.install.give_up(key, &mut self.fx),
             Decided::Lift(key) => self.install.lift(key, &mut self.fx),
+            Decided::Hold { prefix, maar } => self.install.hold(prefix, maar, &mut self.fx),
+            Decided::EndHold { prefix, maar, after_turn } => {
+                self.install.end_hold(prefix, maar, after_turn, &mut self.fx);
+            }
+            Decided::EndMarker { hoa, by } => self.mark(now, Marker { hoa, by }),
             Decided::Event(Event::Count(name)) => self.fx.count(name),
             Decided::Event(event) => self.handovers.note(now, &event, &mut self.fx),
         }
@@ -209,6 +223,34 @@ impl Router {
         let addresses = (ROUTER_LINK_LOCAL, to);
         self.fx.count("ra_sent");
         self.fx.frame(port, frames::icmp_frame(info, mac, addresses, ND_HOP_LIMIT, icmp));
+    }
+
+    /// The workers have just been told of another path to a HoA.
+    fn mark(&mut self, now: Now, marker: Marker) {
+        if !self.markers.add(self.install.last_path(), marker) {
+            self.fx.count("marker_unsent");
+        }
+        self.markers.look(now.mono, |ticket| self.install.reached(ticket));
+    }
+
+    fn send_marker(&mut self, Marker { hoa, by }: Marker) {
+        let core = self.config.mobility.address;
+        let hop = self.neighbors.resolved_towards(by.unwrap_or(hoa));
+        let port = hop.and_then(|(port, _)| self.config.ports.get(usize::from(port)));
+        let (Some((port, mac)), Some(info)) = (hop, port) else {
+            return self.fx.count("marker_unsent");
+        };
+        let header = eth::ipv6_header(mac, info.mac);
+        let marker = ip6::frame(header, core, hoa, ip6::NO_NEXT_HEADER, HOP_LIMIT, &[]);
+        let frame = match by {
+            None => marker,
+            Some(maar) => {
+                let inner = &marker[eth::HEADER_LEN..];
+                ip6::frame(header, core, maar, ip6::IPV6_IN_IPV6, HOP_LIMIT, inner)
+            }
+        };
+        self.fx.count("marker_sent");
+        self.fx.frame(port, frame);
     }
 
     fn station(&mut self, mac: Mac, state: Option<StationState>) {

@@ -36,6 +36,7 @@ pub struct Draft {
     trust_rs_mnid: bool,
     rdnss: Vec<Ipv6Addr>,
     initial_bindack: Option<Duration>,
+    end_marker: Duration,
     tunnel_hop_limit: u8,
     pub control: Option<At<PathBuf>>,
     log: log::LevelFilter,
@@ -62,6 +63,7 @@ impl Draft {
             trust_rs_mnid: self.trust_rs_mnid,
             rdnss: self.rdnss,
             initial_bindack: self.initial_bindack,
+            end_marker: self.end_marker,
             tunnel_hop_limit: self.tunnel_hop_limit,
             control: self.control?,
             log: self.log,
@@ -86,6 +88,7 @@ const TOP: &[&str] = &[
     "trust_rs_mnid",
     "rdnss",
     "initial_bindack_ms",
+    "end_marker_ms",
     "tunnel_hop_limit",
     "control",
     "log",
@@ -139,6 +142,13 @@ pub fn config(file: &Path, root: &Node, problems: &Problems) -> Option<Draft> {
             "a number of milliseconds from 50 to 5000",
             None,
             |t| scalar::number(t, 50..=5000).map(|ms| Some(Duration::from_millis(ms))),
+        ),
+        end_marker: reader.or(
+            &top,
+            "end_marker_ms",
+            "a number of milliseconds from 0 to 1000",
+            Duration::from_millis(30),
+            |t| scalar::number(t, 0..=1000).map(Duration::from_millis),
         ),
         tunnel_hop_limit: reader.or(&top, "tunnel_hop_limit", "a number from 1 to 255", 64, |t| {
             scalar::number(t, 1..=255).map(|n| n as u8)

@@ -22,6 +22,8 @@ pub struct Router {
     /// Keys of parked packets that were given up, and lifted again.
     pub given_up: Vec<(Instant, ParkKey)>,
     pub lifted: Vec<(Instant, ParkKey)>,
+    /// Holds and end markers.
+    pub order: Vec<(Instant, Output)>,
     /// When each pair was last sampled.
     pub sampled: BTreeMap<(Ipv6Addr, Ipv6Addr), Instant>,
     now: Now,
@@ -39,6 +41,7 @@ impl Router {
             events: Vec::new(),
             given_up: Vec::new(),
             lifted: Vec::new(),
+            order: Vec::new(),
             sampled: BTreeMap::new(),
             now: Now { mono: Instant(0), wall: super::NEW_YEAR },
         }
@@ -66,6 +69,9 @@ impl Router {
                 }
                 Output::GiveUp(key) => self.given_up.push((now.mono, key)),
                 Output::Lift(key) => self.lifted.push((now.mono, key)),
+                Output::Hold { .. } | Output::EndHold { .. } | Output::EndMarker { .. } => {
+                    self.order.push((now.mono, output));
+                }
                 Output::Event(event) => self.note(event),
             }
         }

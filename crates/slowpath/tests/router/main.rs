@@ -11,6 +11,7 @@ mod handover;
 mod icmp;
 mod net;
 mod noise;
+mod order;
 mod orders;
 mod outer;
 mod parking;

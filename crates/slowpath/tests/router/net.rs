@@ -290,6 +290,7 @@ impl Net {
                 Punt::Frame { port, reason, buf } => self.frame(node, port, reason, buf.data()),
                 Punt::Session { hoa, cn } => self.handle(node, Input::Session { hoa, cn }),
                 Punt::Parked(report) => self.handle(node, Input::Parked(report)),
+                Punt::Marker(marker) => self.handle(node, Input::Marker(marker)),
                 Punt::OldFib(_) => {}
             }
         }
@@ -427,6 +428,7 @@ impl Node {
                 self.given_up.remove(&key);
             }
             Update::ForgetSamples => self.forgets += 1,
+            Update::Hold { .. } | Update::EndHold { .. } | Update::Turn => {}
         }
     }
 

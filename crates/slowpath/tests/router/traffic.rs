@@ -30,6 +30,7 @@ fn send(net: &mut Net, name: Name, mac: Mac, src: Ipv6Addr, dst: Ipv6Addr) -> Wa
             let seen = see(frame);
             let next_header = frame[20];
             match *port {
+                CORE if next_header == 41 && frame[60] == ip6::NO_NEXT_HEADER => {}
                 CORE if next_header == 17 || next_header == 41 => {
                     way.core.push((seen.src, seen.dst, next_header));
                 }
