@@ -111,7 +111,7 @@ impl<B: PacketBuf> Mesh<B> {
             _ => return None,
         }
         let hash = flow::of(packet, &buf.data()[packet.start..]);
-        let worker = ((hash >> 32) * self.to.len() as u64 >> 32) as usize;
+        let worker = (((hash >> 32) * self.to.len() as u64) >> 32) as usize;
         self.to[worker].as_mut()
     }
 

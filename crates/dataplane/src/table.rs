@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The binding table: shared by all workers, sharded, one writer a shard, readers without locks.
+//! The binding table: shared by all workers, sharded, one writer a shard, readers without locks, and it grows while it
+//! is read.
 //!
-//! A bucket is one cache line: four keys, four values. A key lives in its home bucket or, when that was full, in one of
-//! the next. A slot goes through these states, and only its shard's writer ([`ShardWriter`]) moves it on:
+//! ```text
+//!  hash of a key:  | entry | bucket | ...
+//!
+//!  directory  [ a | a | b | c ]     an entry leads to a segment; several to the same one until it is split
+//!                    │
+//!  segment a  [ bucket 0 | bucket 1 | ... | notes ]      open addressing inside: a full bucket passes on to the next
+//!                    │
+//!  bucket     [ key key key key | value value value value ]      one cache line
+//! ```
+//!
+//! A slot goes through these states, and only its shard's writer ([`ShardWriter`]) moves it on:
 //!
 //! ```text
 //!   free (key 0) --insert--> bound (key, value) --remove--> tombstone (value 0) --every worker has seen it--> free again,
@@ -17,26 +27,40 @@
 //!   read before, reads the epoch (Acquire) and shows the number it saw (Release); the slot is reused when every worker
 //!   has shown that epoch or a later one (Acquire). Then each worker's earlier reads happened before the reuse, and its
 //!   later ones happen after the tombstone and cannot match the old key any more.
+//! * *Growth* copies a segment into two others while readers go on with the old one, writes the new ones' numbers into
+//!   the directory (Release), and raises the epoch: the old segment's memory is reused as a slot's is (`growth`).
+//!
+//! Read next: `segment` (one segment as its writer sees it), `writer`, `growth`.
 
+mod growth;
+mod memory;
+mod segment;
+mod shape;
+mod sync;
 mod writer;
 
+pub use memory::{Heap, Line, Memory};
+pub use shape::Sizing;
 pub use writer::ShardWriter;
 
 use crate::BURST;
 use crossbeam_utils::CachePadded;
+use memory::SLOTS;
+use shape::Shape;
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Key of a slot that was never used, or is free again. The /64 of `::`, which nobody leases.
 const FREE: u64 = 0;
 /// Key of a slot whose key was removed. ff00::/64: multicast, never looked up, and no station key.
 const TOMBSTONE: u64 = 0xff00 << 48;
-/// Slots of a bucket.
-const SLOTS: usize = 4;
-/// Buckets that are searched for a key at most, so that a lookup's time has a bound.
-const PROBES: usize = 32;
 /// Keys in one burst lookup at most: source and destination of each packet.
 pub const KEYS: usize = 2 * BURST;
+/// Segments that are backed by memory before a writer asks for them.
+const AHEAD: usize = 32;
+/// Segments that one call of [`Table::prepare`] backs at most: some milliseconds.
+const PREPARED: usize = 16;
 
 /// Why a key is not taken into a shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,77 +71,72 @@ pub enum Refused {
     Misdirected,
 }
 
-#[derive(Debug, Default)]
-#[repr(C, align(64))]
-struct Bucket {
-    keys: [AtomicU64; SLOTS],
-    values: [AtomicU64; SLOTS],
-}
-
-impl Bucket {
-    /// The value of `key` or 0, and whether the search ends here. Compares without branches.
-    #[inline(always)]
-    fn find(&self, key: u64) -> (u64, bool) {
-        let keys = self.keys.each_ref().map(|k| k.load(Ordering::Acquire));
-        let mut hits = 0usize;
-        let mut free = false;
-        for (slot, k) in keys.into_iter().enumerate() {
-            hits |= usize::from(k == key) << slot;
-            free |= k == FREE;
-        }
-        // The lowest hit: while a key is removed and inserted again, a reader may meet it twice.
-        let slot = hits.trailing_zeros() as usize % SLOTS;
-        let hit = hits != 0;
-        let value = self.values[slot].load(Ordering::Relaxed);
-        (value & u64::from(hit).wrapping_neg(), hit | free)
-    }
-}
-
-#[derive(Debug)]
 struct Shared {
-    buckets: Box<[Bucket]>,
-    /// log2 of the buckets of a shard.
-    shard_bits: u32,
-    /// Removes so far, of all shards.
+    shape: Shape,
+    memory: Box<dyn Memory>,
+    /// By entry: the first line of its segment.
+    directory: Box<[AtomicU32]>,
+    /// Segments taken by writers, of those that are backed.
+    taken: CachePadded<AtomicUsize>,
+    /// Segments backed by memory.
+    backed: AtomicUsize,
+    /// There is no memory for more.
+    exhausted: AtomicBool,
+    /// Removes and splits so far, of all shards.
     epoch: CachePadded<AtomicU64>,
     /// By worker: the epoch it saw between its last two bursts.
     seen: Box<[CachePadded<AtomicU64>]>,
 }
 
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.shape)
+    }
+}
+
+/// The value of `key` or 0, and whether the search ends here. Compares without branches.
+#[inline(always)]
+fn find(line: &Line, key: u64) -> (u64, bool) {
+    let (keys, values) = line.split_at(SLOTS);
+    let mut hits = 0usize;
+    let mut free = false;
+    for (slot, k) in keys.iter().enumerate() {
+        let k = k.load(Ordering::Acquire);
+        hits |= usize::from(k == key) << slot;
+        free |= k == FREE;
+    }
+    // The lowest hit: while a key is removed and inserted again, a reader may meet it twice.
+    let slot = hits.trailing_zeros() as usize % SLOTS;
+    let hit = hits != 0;
+    let value = values[slot].load(Ordering::Relaxed);
+    (value & u64::from(hit).wrapping_neg(), hit | free)
+}
+
 impl Shared {
-    /// The home bucket. Multiplicative hash; its upper bits choose the shard, the next ones the bucket.
-    #[inline]
-    fn home(&self, key: u64) -> usize {
-        let hash = (key ^ key >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        ((hash as u128 * self.buckets.len() as u128) >> 64) as usize
+    /// The line of a key's home bucket.
+    #[inline(always)]
+    fn line(&self, key: u64) -> usize {
+        let home = self.shape.home(key);
+        // Acquire: who sees a segment's number sees what was copied into it.
+        self.directory[home.entry].load(Ordering::Acquire) as usize + home.bucket
     }
 
-    /// The bucket after `at` in the same shard.
-    #[inline]
-    fn next(&self, at: usize) -> usize {
-        let mask = (1 << self.shard_bits) - 1;
-        at & !mask | (at + 1) & mask
-    }
-
-    /// Buckets to search at most.
-    fn probes(&self) -> usize {
-        PROBES.min(1 << self.shard_bits)
-    }
-
-    #[inline]
-    fn search(&self, home: usize, key: u64) -> u64 {
-        let (value, end) = self.buckets[home].find(key);
-        let found = if end { value } else { self.search_on(home, key) };
+    #[inline(always)]
+    fn search(&self, lines: &[Line], line: usize, key: u64) -> u64 {
+        let (value, end) = find(&lines[line], key);
+        let found = if end { value } else { self.search_on(lines, line, key) };
         // The keys that mark slots bind nothing, whatever a slot in transition holds.
         if key == FREE || key == TOMBSTONE { 0 } else { found }
     }
 
+    /// Beyond the home bucket. In the segment that bucket is in, which need not be the directory's any more.
     #[cold]
-    fn search_on(&self, home: usize, key: u64) -> u64 {
-        let mut at = home;
-        for _ in 1..self.probes() {
-            at = self.next(at);
-            let (value, end) = self.buckets[at].find(key);
+    fn search_on(&self, lines: &[Line], line: usize, key: u64) -> u64 {
+        let mut bucket = self.shape.home(key).bucket;
+        let first = line - bucket;
+        for _ in 1..self.shape.probes() {
+            bucket = (bucket + 1) & self.shape.mask();
+            let (value, end) = find(&lines[first + bucket], key);
             if end {
                 return value;
             }
@@ -126,7 +145,7 @@ impl Shared {
     }
 }
 
-/// The table as all may know it: which shard a key is in.
+/// The table as all may know it: which shard a key is in, and how much memory it has.
 #[derive(Clone, Debug)]
 pub struct Table(Arc<Shared>);
 
@@ -144,16 +163,12 @@ pub struct Parts {
     pub table: Table,
     /// One a shard.
     pub writers: Vec<ShardWriter>,
-    /// One a worker. All of them must go on ending turns, or removed slots stay unused.
+    /// One a worker. All of them must go on ending turns, or removed slots stay unused and the table stops growing.
     pub readers: Vec<Reader>,
 }
 
 impl Table {
-    /// A table for `capacity` keys over `shards` writers, and `workers` readers whose turns delay the reuse of slots.
-    ///
-    /// The capacity never changes. At most half of the slots are filled when it is reached: keys that come and go leave
-    /// more keys away from their homes than a new table has, and a miss then reads 1.5 buckets (1.2 in a new table; at
-    /// 70 % it would be 5).
+    /// A table for `capacity` keys over `shards` writers, and `workers` readers, in ordinary memory.
     ///
     /// # Panics
     /// Without a shard or a worker.
@@ -162,25 +177,64 @@ impl Table {
         reason = "a table is nothing without its writers and readers"
     )]
     pub fn new(capacity: usize, shards: usize, workers: usize) -> Parts {
-        assert!(shards > 0 && workers > 0, "a table needs a shard and a worker");
-        let slots = capacity.div_ceil(shards) * 2;
-        let buckets = slots.div_ceil(SLOTS).next_power_of_two();
+        let sizing = Sizing { shards, ..Sizing::new(capacity, workers) };
+        Table::within(sizing, Box::new(Heap::new(sizing.lines())))
+    }
+
+    /// A table within `memory`, which has [`Sizing::lines`].
+    ///
+    /// # Panics
+    /// Without a shard or a worker, or when the memory cannot hold the one segment each shard starts with.
+    pub fn within(sizing: Sizing, memory: Box<dyn Memory>) -> Parts {
+        let shape = Shape::new(&sizing);
+        let (shards, workers, stride) = (shape.shards, sizing.workers, shape.stride());
+        assert!(memory.lines().len() >= sizing.lines(), "memory for the table's size");
+        let backed = memory.prepare(shards * stride) / stride;
+        assert!(backed >= shards, "no memory for the smallest table");
+        let first = |entry: usize| AtomicU32::new(((entry >> shape.depth) * stride) as u32);
         let shared = Arc::new(Shared {
-            buckets: (0..buckets * shards).map(|_| Bucket::default()).collect(),
-            shard_bits: buckets.trailing_zeros(),
-            epoch: CachePadded::default(),
-            seen: (0..workers).map(|_| CachePadded::default()).collect(),
+            directory: (0..shape.entries()).map(first).collect(),
+            taken: CachePadded::new(AtomicUsize::new(shards)),
+            backed: AtomicUsize::new(backed),
+            exhausted: AtomicBool::new(false),
+            epoch: CachePadded::new(AtomicU64::new(0)),
+            seen: (0..workers).map(|_| CachePadded::new(AtomicU64::new(0))).collect(),
+            shape,
+            memory,
         });
+        let table = Table(shared);
+        table.prepare();
         Parts {
-            writers: (0..shards).map(|shard| ShardWriter::new(shared.clone(), shard)).collect(),
-            readers: (0..workers).map(|worker| Reader { table: shared.clone(), worker }).collect(),
-            table: Table(shared),
+            writers: (0..shards).map(|shard| ShardWriter::new(table.0.clone(), shard)).collect(),
+            readers: (0..workers).map(|worker| Reader { table: table.0.clone(), worker }).collect(),
+            table,
         }
     }
 
     /// Which shard (= which worker's update ring) owns `key`.
     pub fn shard_of(&self, key: u64) -> usize {
-        self.0.home(key) >> self.0.shard_bits
+        self.0.shape.home(key).entry >> self.0.shape.depth
+    }
+
+    /// Backs what the writers will want soon by memory. To be called often by the one thread that sends updates; takes
+    /// a few loads when nothing is to be done, some milliseconds at most.
+    pub fn prepare(&self) {
+        let Shared { shape, memory, taken, backed, exhausted, .. } = &*self.0;
+        let (taken, have) = (taken.load(Ordering::Relaxed), backed.load(Ordering::Relaxed));
+        let wanted = (taken + AHEAD).min(shape.segments()).min(have + PREPARED);
+        if wanted <= have || exhausted.load(Ordering::Relaxed) {
+            return;
+        }
+        let got = memory.prepare(wanted * shape.stride()) / shape.stride();
+        // Release: the memory is as it was made before a writer takes it.
+        backed.store(got.max(have), Ordering::Release);
+        exhausted.store(got < wanted, Ordering::Release);
+    }
+
+    /// Octets of memory in use: the segments that writers have taken, and the directory.
+    pub fn octets(&self) -> usize {
+        let Shared { shape, taken, directory, .. } = &*self.0;
+        taken.load(Ordering::Relaxed) * shape.octets() + size_of_val(&**directory)
     }
 }
 
@@ -188,7 +242,7 @@ impl Reader {
     /// The word bound to `key`, or 0.
     #[inline]
     pub fn lookup(&self, key: u64) -> u64 {
-        self.table.search(self.table.home(key), key)
+        self.table.search(self.table.memory.lines(), self.table.line(key), key)
     }
 
     /// The words bound to `keys`, or 0, into `words` (as many). Hashes all, touches all cache lines, then compares: the
@@ -198,19 +252,18 @@ impl Reader {
     /// With more than [`KEYS`] keys, or fewer words.
     #[inline]
     pub fn lookup_burst(&self, keys: &[u64], words: &mut [u64]) {
+        let lines = self.table.memory.lines();
         let words = &mut words[..keys.len()];
         let mut homes = [0; KEYS];
         let homes = &mut homes[..keys.len()];
-        for (home, key) in homes.iter_mut().zip(keys) {
-            *home = self.table.home(*key);
-        }
         let mut touched = 0;
-        for home in homes.iter() {
-            touched ^= self.table.buckets[*home].keys[0].load(Ordering::Relaxed);
+        for (home, key) in homes.iter_mut().zip(keys) {
+            *home = self.table.line(*key);
+            touched ^= lines[*home][0].load(Ordering::Relaxed);
         }
         std::hint::black_box(touched);
         for ((word, key), home) in words.iter_mut().zip(keys).zip(homes.iter()) {
-            *word = self.table.search(*home, *key);
+            *word = self.table.search(lines, *home, *key);
         }
     }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use wire::buf::PacketBuf;
 
 /// Updates applied in one turn at most: some microseconds between two bursts.
-const UPDATES: usize = 128;
+const UPDATES: usize = 64;
 
 /// Where frames leave.
 pub trait Transmit<B> {
@@ -30,7 +30,7 @@ pub trait Transmit<B> {
 /// Sizes of what the workers and the slow path share.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// Keys in the binding table.
+    /// Keys the binding table takes for certain.
     pub bindings: usize,
     /// Entries of each worker's update ring.
     pub updates: usize,
@@ -72,7 +72,16 @@ pub fn workers<B: PacketBuf>(
     sizes: Sizes,
     fib: Arc<Fib>,
 ) -> (Vec<Worker<B>>, Vec<WorkerEnds<B>>, Table) {
-    let Parts { table, writers, readers } = Table::new(sizes.bindings, n, n);
+    workers_on(Table::new(sizes.bindings, n, n), sizes, fib)
+}
+
+/// A worker for each shard of a table that was made for as many workers as shards, and the slow path's ends.
+pub fn workers_on<B: PacketBuf>(
+    parts: Parts,
+    sizes: Sizes,
+    fib: Arc<Fib>,
+) -> (Vec<Worker<B>>, Vec<WorkerEnds<B>>, Table) {
+    let Parts { table, writers, readers } = parts;
     let one = |(shard, reader)| {
         let (updates_in, updates) = RingBuffer::new(sizes.updates);
         let (punts, punts_out) = RingBuffer::new(sizes.punts);
@@ -138,8 +147,9 @@ impl<B: PacketBuf> Worker<B> {
     pub fn housekeeping(&mut self) {
         self.give_back();
         self.shard.reclaim();
+        self.shard.grow();
         for _ in 0..UPDATES {
-            if self.returning.is_some() || !self.shard.may_remove() {
+            if self.returning.is_some() || !self.may_apply() {
                 break;
             }
             let Ok(update) = self.updates.pop() else { break };
@@ -151,6 +161,15 @@ impl<B: PacketBuf> Worker<B> {
         self.turns += 1;
         self.pipeline.counts.parked(self.pipeline.parks.held());
         self.stats.publish(&self.pipeline.counts, self.turns, self.applied);
+    }
+
+    /// Whether the table is ready for the next update.
+    fn may_apply(&self) -> bool {
+        match self.updates.peek() {
+            Ok(Update::Bind { key, .. }) => self.shard.may_insert(*key),
+            Ok(Update::Unbind { .. }) => self.shard.may_remove(),
+            _ => true,
+        }
     }
 
     fn apply(&mut self, update: Update) {

@@ -2,11 +2,12 @@
 //! The binding table under threads: readers never see a value that was never bound to their key, and always see
 //! one that stays.
 //!
-//! Shards of one bucket, with more keys than slots, so that every insert takes a slot another key just left: the test
-//! fails within a second when slots are reused without waiting for the readers.
+//! First in shards of one bucket, with more keys than slots, so that every insert takes a slot another key just left: the
+//! test fails within a second when slots are reused without waiting for the readers. Then in shards that grow from one
+//! segment of a bucket to thousands, again and again: fails within a second when a segment is made zero too early.
 
-use dataplane::table::{Parts, Reader, ShardWriter, Table};
-use std::sync::atomic::{AtomicBool, Ordering};
+use dataplane::table::{Heap, Parts, Reader, ShardWriter, Sizing, Table};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,9 +23,9 @@ fn word(key: u64, n: u64) -> u64 {
     key << 32 | n & 0x7fff_ffff | 1
 }
 
-/// The keys of each shard; the last one stays.
-fn keys(table: &Table) -> Vec<Vec<u64>> {
-    let of = |shard| (1..).filter(move |k| table.shard_of(*k) == shard).take(MOVING + 1).collect();
+/// So many keys of each shard.
+fn keys(table: &Table, count: usize) -> Vec<Vec<u64>> {
+    let of = |shard| (1..).filter(move |k| table.shard_of(*k) == shard).take(count).collect();
     (0..SHARDS).map(of).collect()
 }
 
@@ -92,7 +93,8 @@ fn write(writer: &mut ShardWriter, reader: &mut Reader, keys: &[u64], run: &Run)
 #[test]
 fn readers_never_see_a_value_that_was_never_bound_to_their_key() {
     let Parts { table, mut writers, mut readers } = Table::new(2 * SHARDS, SHARDS, SHARDS + 1);
-    let keys = keys(&table);
+    // The last of a shard stays.
+    let keys = keys(&table, MOVING + 1);
     for (writer, keys) in writers.iter_mut().zip(&keys) {
         writer.insert(keys[MOVING], word(keys[MOVING], 0)).expect("room at the start");
     }
@@ -109,4 +111,86 @@ fn readers_never_see_a_value_that_was_never_bound_to_their_key() {
             assert!(writer.join().expect("a writer") > 4, "slots are not taken again");
         }
     });
+}
+
+/// Keys of a shard in one growth.
+const GROWN: u64 = 600;
+
+/// Grows one shard; `bound` says how many of its keys are bound.
+fn grow(writer: &mut ShardWriter, reader: &mut Reader, keys: &[u64], bound: &AtomicU64, run: &Run) {
+    let _guard = Failing(run);
+    for (n, key) in (1..).zip(keys) {
+        while !writer.may_insert(*key) {
+            turn(writer, reader);
+            thread::yield_now();
+        }
+        writer.insert(*key, word(*key, n)).expect("there is room");
+        // Release, as in `Stats`: who reads the number sees what was bound.
+        bound.store(n, Ordering::Release);
+        if n % 8 == 0 {
+            turn(writer, reader);
+        }
+        if run.over() {
+            return;
+        }
+    }
+    while !run.over() {
+        turn(writer, reader);
+        thread::yield_now();
+    }
+}
+
+fn turn(writer: &mut ShardWriter, reader: &mut Reader) {
+    writer.reclaim();
+    writer.grow();
+    reader.end_turn();
+}
+
+/// Looks for what is bound, until all of it is.
+fn watch(reader: &mut Reader, keys: &[Vec<u64>], bound: &[AtomicU64], run: &Run) {
+    let _guard = Failing(run);
+    let mut at = 0;
+    loop {
+        let counts: Vec<u64> = bound.iter().map(|n| n.load(Ordering::Acquire)).collect();
+        let mut wanted = Vec::new();
+        for _ in 0..32 {
+            at += 7;
+            for (keys, count) in keys.iter().zip(&counts) {
+                wanted.extend(keys[..*count as usize].get(at % GROWN as usize));
+            }
+        }
+        let mut words = vec![0; wanted.len()];
+        reader.lookup_burst(&wanted, &mut words);
+        for (key, word) in wanted.iter().zip(&words) {
+            assert_eq!(word >> 32, *key, "a bound key was missed, or found with another's word");
+        }
+        reader.end_turn();
+        if run.over() || counts.iter().all(|n| *n == GROWN) {
+            run.0.store(true, Ordering::Relaxed);
+            return;
+        }
+    }
+}
+
+#[test]
+fn readers_find_every_bound_key_while_the_table_grows() {
+    let start = Instant::now();
+    while start.elapsed() < RUN {
+        let capacity = 2 * SHARDS * GROWN as usize;
+        let sizing = Sizing { shards: SHARDS, segment: 2, ..Sizing::new(capacity, SHARDS + 1) };
+        let Parts { table, mut writers, mut readers } =
+            Table::within(sizing, Box::new(Heap::new(sizing.lines())));
+        let keys = keys(&table, GROWN as usize);
+        let bound: Vec<_> = keys.iter().map(|_| AtomicU64::new(0)).collect();
+        let run = Run::default();
+        let mut watcher = readers.pop().expect("one more reader than shards");
+        thread::scope(|scope| {
+            let run = &run;
+            for (n, (writer, reader)) in writers.iter_mut().zip(&mut readers).enumerate() {
+                let (keys, bound) = (&keys[n], &bound[n]);
+                scope.spawn(move || grow(writer, reader, keys, bound, run));
+            }
+            watch(&mut watcher, &keys, &bound, run);
+        });
+    }
 }

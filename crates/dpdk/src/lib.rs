@@ -31,6 +31,7 @@ pub mod eal;
 pub mod lcore;
 pub mod mbuf;
 pub mod mempool;
+pub mod pages;
 pub mod port;
 pub mod prefetch;
 pub mod queue;
@@ -39,6 +40,7 @@ pub mod stats;
 pub use eal::Eal;
 pub use mbuf::Mbuf;
 pub use mempool::Mempool;
+pub use pages::Pages;
 pub use port::{Port, PortConfig};
 pub use queue::{BURST, RxQueue, TxQueue};
 

@@ -20,6 +20,7 @@ use crate::idle::Idle;
 use crate::logging::Logging;
 use alarm::Alarm;
 use clients::{Clients, Question};
+use dataplane::table::Table as BindingTable;
 use dataplane::{PortId, WorkerId};
 use dpdk::Port;
 use mio::{Events, Token};
@@ -53,6 +54,8 @@ const CONTROL: Token = Token(1);
 pub struct Parts<'p> {
     /// The control side.
     pub router: Router,
+    /// The workers' table, which grows by what this loop prepares.
+    pub table: BindingTable,
     /// Time.
     pub clock: Clock,
     /// By `WorkerId`.
@@ -76,6 +79,7 @@ pub struct Parts<'p> {
 /// The slow path.
 pub struct SlowPath<'p> {
     router: Router,
+    table: BindingTable,
     clock: Clock,
     workers: Vec<WorkerEnd>,
     sender: Sender,
@@ -105,6 +109,7 @@ impl<'p> SlowPath<'p> {
         let spin = if parts.poll == Poll::Busy { SPIN_BUSY } else { SPIN_ADAPTIVE };
         Ok(SlowPath {
             router: parts.router,
+            table: parts.table,
             clock: parts.clock,
             workers: parts.workers,
             sender: parts.sender,
@@ -166,6 +171,7 @@ impl<'p> SlowPath<'p> {
             let event = self.aaa.timeout(now.mono, self.sockets.registry());
             self.aaa_event(now, event);
         }
+        self.table.prepare();
         self.workers.iter_mut().for_each(WorkerEnd::push);
         worked
     }

@@ -9,6 +9,7 @@ mod config;
 mod control;
 mod idle;
 mod logging;
+mod memory;
 mod plan;
 mod start;
 mod worker;

@@ -10,14 +10,16 @@ use crate::clock::{self, Clock};
 use crate::config::{self, Config, Refused};
 use crate::control::{Parts, Sender, SlowPath, Socket, SocketError, WorkerEnd};
 use crate::logging::Logging;
+use crate::memory;
 use crate::plan::{Plan, SLOWPATH_LCORE};
 use crate::worker::{PollLoop, Queues};
 use dataplane::fib::{PortInfo, Role};
-use dataplane::worker::{Sizes, Worker, workers};
+use dataplane::worker::{Sizes, Worker, workers_on};
 use diameter::nasreq::Identity;
 use dpdk::eal::{Args, EalError, Memory};
 use dpdk::lcore::LaunchError;
 use dpdk::mempool::{DATA_ROOM, PoolError};
+use dpdk::pages::PagesError;
 use dpdk::port::PortError;
 use dpdk::{Eal, Mbuf, Mempool, Port, PortConfig, RxQueue, TxQueue, lcore};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -53,6 +55,9 @@ pub enum StartError {
     /// Packet buffers.
     #[error("{0}; see eal.mbufs and eal.memory")]
     Pool(#[from] PoolError),
+    /// The binding table.
+    #[error("binding table: {0}; see bindings")]
+    Table(#[from] PagesError),
     /// A worker's lcore.
     #[error("{0}")]
     Launch(#[from] LaunchError),
@@ -83,12 +88,14 @@ pub fn run(config: &Config, logging: &Logging) -> Result<(), StartError> {
     // together at most a tenth of the pool.
     let parked = config.eal.mbufs.value as usize / 10 / count;
     let sizes = Sizes { bindings: config.bindings, updates: UPDATES, punts: PUNTS, parked };
-    let (workers, ends, table) = workers::<Mbuf>(count, sizes, router_config.first_fib());
+    let parts = memory::table(config.bindings, count, config.eal.hugepages)?;
+    let (workers, ends, table) = workers_on::<Mbuf>(parts, sizes, router_config.first_fib());
     let (to_worker, from_slowpath) = rtrb::RingBuffer::new(OUTGOING);
     let halt = Arc::new(AtomicBool::new(false));
     let (loops, unsent) = poll_loops(workers, queues, from_slowpath, config, &halt);
     let slowpath = SlowPath::new(Parts {
-        router: slowpath::Router::new(router_config, table, clock.now()),
+        router: slowpath::Router::new(router_config, table.clone(), clock.now()),
+        table,
         clock,
         workers: ends
             .into_iter()

@@ -79,7 +79,7 @@ fn demo(out: PathBuf) -> Result<(), Failed> {
 
 fn test() -> Result<(), Failed> {
     needs_root("tests use DPDK ports and network namespaces; `cargo xtask check` does without")?;
-    let mut steps = Steps::new(6);
+    let mut steps = Steps::new(7);
     steps.next("what apt has to bring");
     apt::install(&[apt::BUILD, apt::LAB])?;
     steps.next("formatting");
@@ -90,13 +90,14 @@ fn test() -> Result<(), Failed> {
     cargo(&["build", "--workspace", "--bins", "--profile", "test"])?;
     steps.next("every test but the lab");
     cargo(&["test", "--workspace", "--exclude", "lab"])?;
+    loom(&mut steps)?;
     // Alone on the machine: it judges handovers by the millisecond.
     steps.next("the lab");
     cargo(&["test", "-p", "lab"])
 }
 
 fn check() -> Result<(), Failed> {
-    let mut steps = Steps::new(3);
+    let mut steps = Steps::new(4);
     steps.next("formatting");
     cargo(&["fmt", "--all", "--check"])?;
     steps.next("lints");
@@ -116,6 +117,25 @@ fn check() -> Result<(), Failed> {
         "slowpath",
         "-p",
         "aaad",
+    ])?;
+    loom(&mut steps)
+}
+
+/// Built apart: loom's atomics take the place of the processor's.
+fn loom(steps: &mut Steps) -> Result<(), Failed> {
+    steps.next("every order of the binding table's accesses (loom)");
+    let to = run::target_dir().join("loom");
+    let flags = "target.'cfg(all())'.rustflags=['--cfg','loom']";
+    cargo(&[
+        "test",
+        "-p",
+        "dataplane",
+        "--test",
+        "table_loom",
+        "--target-dir",
+        &to.to_string_lossy(),
+        "--config",
+        flags,
     ])
 }
 

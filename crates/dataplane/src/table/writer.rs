@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The one writer of a shard. Read first: [`super`], for the states of a slot and why readers may read meanwhile.
 
-use super::{FREE, Refused, SLOTS, Shared, TOMBSTONE};
+use super::growth::Growth;
+use super::segment::{Place, Segment};
+use super::shape::Home;
+use super::sync::Ordering;
+use super::{FREE, Refused, Shared, TOMBSTONE};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Tombstones that may wait for the workers at a time.
 const WAITING: usize = 1 << 16;
@@ -12,47 +15,53 @@ const WAITING: usize = 1 << 16;
 /// The writer of one shard: owned by one worker.
 #[derive(Debug)]
 pub struct ShardWriter {
-    table: Arc<Shared>,
-    /// First bucket of the shard.
-    first: usize,
-    /// By bucket of the shard, what readers need not know.
-    notes: Box<[Note]>,
+    pub(super) table: Arc<Shared>,
+    shard: usize,
+    /// By number, those of this shard that the directory leads to or that are being filled.
+    pub(super) segments: Box<[Info]>,
     /// Slots whose key was removed, oldest first, with the epoch all workers must have seen.
-    waiting: VecDeque<Waiting>,
+    pub(super) waiting: VecDeque<Waiting>,
+    pub(super) growth: Growth,
     len: usize,
 }
 
+/// What a writer knows of one segment.
 #[derive(Clone, Copy, Debug, Default)]
-struct Note {
-    /// Keys that were put further on because this bucket was full. While there are any, a lookup must not end here: no
-    /// slot may be [`FREE`].
-    passed: u32,
-    /// By slot, a bit: tombstone that all workers have seen.
-    reusable: u8,
+pub(super) struct Info {
+    pub keys: u32,
+    /// Buckets that the keys are away from their homes, in all.
+    pub steps: u32,
+    /// The same when the segment was filled.
+    pub fresh: u32,
+    /// The first of the directory's entries that lead here.
+    pub entry: u32,
+    /// How often it came out of a split: of the bits that choose a shard's entry, so many are the same in all its keys.
+    pub depth: u32,
+    /// It waits to be split or built anew, or that is being done.
+    pub queued: bool,
+    /// It cannot be.
+    pub stuck: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Waiting {
-    bucket: u32,
+pub(super) struct Waiting {
+    segment: u32,
+    bucket: u16,
     slot: u8,
-    epoch: u64,
-}
-
-/// Where a key is or may go: how many buckets after its home, and which.
-#[derive(Clone, Copy)]
-struct Place {
-    steps: usize,
-    bucket: usize,
-    slot: usize,
+    pub epoch: u64,
 }
 
 impl ShardWriter {
     pub(super) fn new(table: Arc<Shared>, shard: usize) -> ShardWriter {
-        let buckets = 1usize << table.shard_bits;
+        let shape = table.shape;
+        let mut segments = vec![Info::default(); shape.segments()];
+        segments[shard].entry = (shard << shape.depth) as u32;
+        let slots = shape.slots() << shape.depth;
         ShardWriter {
-            first: shard << table.shard_bits,
-            notes: vec![Note::default(); buckets].into(),
-            waiting: VecDeque::with_capacity(WAITING.min(buckets * SLOTS)),
+            shard,
+            segments: segments.into(),
+            waiting: VecDeque::with_capacity(WAITING.min(slots)),
+            growth: Growth::new(1 << shape.depth),
             len: 0,
             table,
         }
@@ -68,32 +77,52 @@ impl ShardWriter {
         self.len == 0
     }
 
+    /// Whether [`ShardWriter::insert`] finds its part of the shard ready for a new key; if not, it is growing and
+    /// wants [`ShardWriter::grow`] and the workers' turns first.
+    pub fn may_insert(&self, key: u64) -> bool {
+        self.home(key).is_none_or(|home| !self.pressed(self.number(home.entry)))
+    }
+
     /// Binds `key` to `word`, or replaces its word.
     pub fn insert(&mut self, key: u64, word: u64) -> Result<(), Refused> {
         let home = self.home(key).ok_or(Refused::Misdirected)?;
-        match self.search(home, key) {
-            (Some(at), _) => {
-                self.table.buckets[at.bucket].values[at.slot].store(word, Ordering::Relaxed);
-                return Ok(());
-            }
-            (None, None) => return Err(Refused::Full),
-            (None, Some(at)) => self.fill(home, at, key, word),
+        let number = self.number(home.entry);
+        let (at, new) = self.put(number, home.bucket, key, word)?;
+        if let Some(copy) = self.growth.copy_of(number, at.bucket, home.entry)
+            && self.put(copy, home.bucket, key, word).is_err()
+        {
+            self.abandon();
         }
-        self.len += 1;
+        if new {
+            self.len += 1;
+            self.grew(number);
+        }
         Ok(())
     }
 
-    fn fill(&mut self, home: usize, at: Place, key: u64, word: u64) {
-        let mut bucket = home;
-        for _ in 0..at.steps {
-            self.note(bucket).passed += 1;
-            bucket = self.table.next(bucket);
+    /// Binds in one segment; where, and whether the key is new there.
+    pub(super) fn put(
+        &mut self,
+        number: usize,
+        bucket: usize,
+        key: u64,
+        word: u64,
+    ) -> Result<(Place, bool), Refused> {
+        let segment = self.segment(number);
+        match segment.search(bucket, key) {
+            (Some(at), _) => {
+                segment.replace(at, word);
+                Ok((at, false))
+            }
+            (None, Some(at)) => {
+                segment.fill(bucket, at, key, word);
+                let info = &mut self.segments[number];
+                info.keys += 1;
+                info.steps += at.steps as u32;
+                Ok((at, true))
+            }
+            (None, None) => Err(Refused::Full),
         }
-        self.note(at.bucket).reusable &= !(1 << at.slot);
-        let line = &self.table.buckets[at.bucket];
-        line.values[at.slot].store(word, Ordering::Relaxed);
-        // Release: who sees the key sees the word.
-        line.keys[at.slot].store(key, Ordering::Release);
     }
 
     /// Whether [`ShardWriter::remove`] has room to remember one more slot; if not, the workers must end turns first.
@@ -108,89 +137,74 @@ impl ShardWriter {
     pub fn remove(&mut self, key: u64) -> bool {
         assert!(self.may_remove(), "asked before");
         let Some(home) = self.home(key) else { return false };
-        let (Some(at), _) = self.search(home, key) else { return false };
-        let line = &self.table.buckets[at.bucket];
-        line.values[at.slot].store(0, Ordering::Relaxed);
-        line.keys[at.slot].store(TOMBSTONE, Ordering::Release);
+        let number = self.number(home.entry);
+        let Some(at) = self.take_out(number, home, key) else { return false };
         // Release, and after the tombstone: a worker that sees this epoch sees the tombstone. A read-modify-write, so
         // that this also holds for one that sees a later epoch, raised by another shard's writer.
         let epoch = self.table.epoch.fetch_add(1, Ordering::Release) + 1;
-        self.waiting.push_back(Waiting { bucket: at.bucket as u32, slot: at.slot as u8, epoch });
+        let (bucket, slot) = (at.bucket as u16, at.slot as u8);
+        self.waiting.push_back(Waiting { segment: number as u32, bucket, slot, epoch });
         self.len -= 1;
-        let mut bucket = home;
-        for _ in 0..at.steps {
-            self.note(bucket).passed -= 1;
-            self.free_reusable(bucket);
-            bucket = self.table.next(bucket);
+        if let Some(copy) = self.growth.copy_of(number, at.bucket, home.entry)
+            && let Some(at) = self.take_out(copy, home, key)
+        {
+            // No worker reads the copy yet.
+            self.segment(copy).reuse(at.bucket, at.slot);
         }
         true
+    }
+
+    fn take_out(&mut self, number: usize, home: Home, key: u64) -> Option<Place> {
+        let segment = self.segment(number);
+        let at = segment.search(home.bucket, key).0?;
+        segment.clear(home.bucket, at);
+        let info = &mut self.segments[number];
+        info.keys -= 1;
+        info.steps -= at.steps as u32;
+        Some(at)
     }
 
     /// Takes the slots back that every worker has seen removed. Between bursts.
     pub fn reclaim(&mut self) {
         let Some(oldest) = self.waiting.front() else { return };
-        // Acquire: what the workers read before they showed this epoch happened before the reuse below.
-        let seen = self.table.seen.iter().map(|s| s.load(Ordering::Acquire)).min();
-        let seen = seen.expect("a table has a worker");
+        let seen = self.seen();
         if oldest.epoch > seen {
             return;
         }
         while let Some(w) = self.waiting.pop_front_if(|w| w.epoch <= seen) {
-            self.note(w.bucket as usize).reusable |= 1 << w.slot;
-            self.free_reusable(w.bucket as usize);
+            self.segment(w.segment as usize).reuse(w.bucket.into(), w.slot.into());
         }
     }
 
-    /// Where no key lies further on, reusable slots become free, so that lookups end here again. Without this every
-    /// bucket that was ever full would lengthen misses for good.
-    fn free_reusable(&mut self, bucket: usize) {
-        let note = self.note(bucket);
-        if note.passed > 0 {
-            return;
-        }
-        let reusable = std::mem::take(&mut note.reusable);
-        for slot in (0..SLOTS).filter(|slot| reusable & 1 << slot != 0) {
-            self.table.buckets[bucket].keys[slot].store(FREE, Ordering::Release);
-        }
+    /// The epoch that every worker has seen.
+    pub(super) fn seen(&self) -> u64 {
+        // Acquire: what the workers read before they showed this epoch happened before what is done then.
+        let seen = self.table.seen.iter().map(|s| s.load(Ordering::Acquire)).min();
+        seen.expect("a table has a worker")
     }
 
-    /// Where `key` is; where it may go.
-    fn search(&mut self, home: usize, key: u64) -> (Option<Place>, Option<Place>) {
-        let mut bucket = home;
-        let mut room = None;
-        for steps in 0..self.table.probes() {
-            let keys =
-                self.table.buckets[bucket].keys.each_ref().map(|k| k.load(Ordering::Relaxed));
-            let reusable = self.note(bucket).reusable;
-            let place = |slot| Place { steps, bucket, slot };
-            if let Some(slot) = keys.iter().position(|k| *k == key) {
-                return (Some(place(slot)), None);
-            }
-            let usable = |slot: &usize| keys[*slot] == FREE || reusable & 1 << slot != 0;
-            room = room.or_else(|| (0..SLOTS).find(usable).map(place));
-            if keys.contains(&FREE) {
-                break;
-            }
-            bucket = self.table.next(bucket);
-        }
-        (None, room)
-    }
-
-    /// The home bucket of a key of this shard.
-    fn home(&self, key: u64) -> Option<usize> {
-        let home = self.table.home(key);
-        let ours = home & !((1 << self.table.shard_bits) - 1) == self.first;
+    /// Where a key of this shard belongs.
+    fn home(&self, key: u64) -> Option<Home> {
+        let home = self.table.shape.home(key);
+        let ours = home.entry >> self.table.shape.depth == self.shard;
         (ours && key != FREE && key != TOMBSTONE).then_some(home)
     }
 
-    fn note(&mut self, bucket: usize) -> &mut Note {
-        &mut self.notes[bucket - self.first]
+    /// The number of the segment that the directory leads to.
+    fn number(&self, entry: usize) -> usize {
+        let first = self.table.directory[entry].load(Ordering::Relaxed);
+        first as usize / self.table.shape.stride()
+    }
+
+    pub(super) fn segment(&self, number: usize) -> Segment<'_> {
+        let shape = self.table.shape;
+        Segment::new(self.table.memory.lines(), number * shape.stride(), shape)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Parts, Reader, Table};
+    use super::super::{Parts, Reader, Table, find};
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
@@ -202,14 +216,12 @@ mod tests {
 
     /// How many buckets a lookup of `key` reads.
     fn reads(reader: &Reader, key: u64) -> usize {
-        let mut at = reader.table.home(key);
-        let ends = |at: usize| reader.table.buckets[at].find(key).1;
-        let mut reads = 1;
-        while !ends(at) && reads < reader.table.probes() {
-            at = reader.table.next(at);
-            reads += 1;
-        }
-        reads
+        let (table, lines) = (&reader.table, reader.table.memory.lines());
+        let home = table.shape.home(key).bucket;
+        let first = table.line(key) - home;
+        let ends = |step: &usize| find(&lines[first + ((home + step) & table.shape.mask())], key).1;
+        let probes = table.shape.probes();
+        (0..probes).find(ends).map_or(probes, |step| step + 1)
     }
 
     #[test]

@@ -67,7 +67,9 @@ impl Crew {
 
     fn counts(&self, worker: usize) -> BTreeMap<&'static str, u64> {
         let mut counts = BTreeMap::new();
-        self.ends[worker].stats.each(|name, value| drop(counts.insert(name, value)));
+        self.ends[worker].stats.each(|name, value| {
+            counts.insert(name, value);
+        });
         counts
     }
 

@@ -120,7 +120,7 @@ pub fn config(file: &Path, root: &Node, problems: &Problems) -> Option<Draft> {
             "adaptive" => Some(Poll::Adaptive),
             _ => None,
         }),
-        bindings: reader.or(&top, "bindings", "a number from 1024 to 16777216", 65_536, |t| {
+        bindings: reader.or(&top, "bindings", "a number from 1024 to 16777216", 1 << 20, |t| {
             scalar::number(t, 1024..=16_777_216).map(|n| n as usize)
         }),
         ports_at: top.get("ports").map_or_else(|| top.at.clone(), |f| f.at.clone()),
