@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How a shard grows while it is read. A segment that is three quarters full is copied into two, some buckets at a time
+//! How a shard grows while it is read. A segment that is five eighths full is copied into two, some buckets at a time
 //! between bursts, and the directory is then led to these:
 //!
 //! ```text
@@ -15,9 +15,11 @@ use super::sync::Ordering;
 use super::writer::{Info, ShardWriter};
 use std::collections::VecDeque;
 
-/// Buckets copied for each new key. All segments of a shard come to be split at much the same time; this is twice what
-/// gets the last one done in time.
+/// Buckets copied for each new key. All segments of a shard come to be split at much the same time; this gets the last
+/// one done when it is 70 % full.
 const PACE: usize = 4;
+/// Lines made zero in the time of one bucket's copying.
+const ZEROED: usize = 4;
 /// Buckets in one call, at least and at most.
 const LEAST: usize = 8;
 const MOST: usize = 256;
@@ -100,7 +102,7 @@ impl ShardWriter {
     /// It is to be split.
     fn is_full(&self, info: &Info) -> bool {
         let shape = &self.table.shape;
-        info.depth < shape.depth && info.keys as usize >= shape.slots() * 3 / 4
+        info.depth < shape.depth && info.keys as usize >= shape.slots() * 5 / 8
     }
 
     /// It is to be built anew. Where everything is a few lines away that is not worth it.
@@ -113,7 +115,7 @@ impl ShardWriter {
     pub(super) fn pressed(&self, number: usize) -> bool {
         let info = &self.segments[number];
         info.queued
-            && info.keys as usize >= self.table.shape.slots() * 15 / 16
+            && info.keys as usize >= self.table.shape.slots() * 3 / 4
             && self.is_full(info)
             && !self.table.exhausted.load(Ordering::Acquire)
     }
@@ -244,19 +246,19 @@ impl ShardWriter {
         !waiting && (retired.cursor > 0 || retired.epoch <= self.seen())
     }
 
-    /// Makes the oldest retired segment zero, then spare.
+    /// Makes the oldest retired segment zero, then spare. What it cost, in buckets.
     fn clear(&mut self, budget: usize) -> usize {
         let stride = self.table.shape.stride();
         let Some(retired) = self.growth.retired.front_mut() else { return 0 };
         let Retired { segment, cursor, .. } = *retired;
-        let end = stride.min(cursor + budget);
+        let end = stride.min(cursor + budget * ZEROED);
         retired.cursor = end;
         self.segment(segment).zero(cursor..end);
         if end == stride {
             self.growth.retired.pop_front();
             self.growth.spare.push(segment);
         }
-        end - cursor
+        (end - cursor).div_ceil(ZEROED)
     }
 }
 
