@@ -4,7 +4,7 @@
 
 mod common;
 
-use aaad::store::embedded::{self, DATA, Embedded, MARK};
+use aaad::store::embedded::{self, DATA, Embedded, JOURNALS, MARK};
 use aaad::store::{LocationStore, Opening};
 use common::disk::{Disk, Rng};
 use common::driver::*;
@@ -57,8 +57,10 @@ fn filled(path: &Path) -> (Model, Driver<Embedded>) {
 
 fn copy(from: &Path) -> TempDir {
     let to = tempfile::tempdir().unwrap();
-    for name in [DATA, MARK] {
-        fs::copy(from.join(name), to.path().join(name)).unwrap();
+    for name in [DATA, MARK].into_iter().chain(JOURNALS) {
+        if from.join(name).exists() {
+            fs::copy(from.join(name), to.path().join(name)).unwrap();
+        }
     }
     to
 }
@@ -81,8 +83,12 @@ fn quiet_panics() {
 }
 
 /// Opens a store on a disk of its own, so that a run has the time for many.
-fn open_copy(data: Vec<u8>, mark: &[u8]) -> Result<Driver<Embedded>, String> {
-    let (disk, mut store) = (Disk::with(data, mark), None);
+fn open_copy(
+    data: Vec<u8>,
+    journals: [Vec<u8>; 2],
+    mark: &[u8],
+) -> Result<Driver<Embedded>, String> {
+    let (disk, mut store) = (Disk::with(data, journals, mark), None);
     QUIET.set(true);
     let driver = Driver::new(|wake| {
         store = Some(embedded::open(disk, Opening::AsItIs, at(0).wall, "copy", wake));
@@ -95,6 +101,7 @@ fn open_copy(data: Vec<u8>, mark: &[u8]) -> Result<Driver<Embedded>, String> {
 fn flip(from: &Path, model: &Model, rng: &mut Rng) -> usize {
     quiet_panics();
     let whole = fs::read(from.join(DATA)).unwrap();
+    let journals = || JOURNALS.map(|name| fs::read(from.join(name)).unwrap_or_default());
     let mark = fs::read(from.join(MARK)).unwrap();
     // All of the header, and of the rest what a CI run has the time for.
     let header = (rng.below(2)..320).step_by(2);
@@ -103,7 +110,7 @@ fn flip(from: &Path, model: &Model, rng: &mut Rng) -> usize {
     for offset in header.chain(rest) {
         let mut damaged = whole.clone();
         damaged[offset] ^= 1 << rng.below(8);
-        match open_copy(damaged, &mark) {
+        match open_copy(damaged, journals(), &mark) {
             Err(said) => {
                 assert!(said.contains(DATA), "{said}");
                 noticed += 1;
@@ -134,6 +141,38 @@ fn a_flipped_bit_in_the_database_after_a_planned_stop_is_never_a_silent_loss() {
     let (model, driver) = filled(directory.path());
     close(driver);
     assert!(flip(directory.path(), &model, &mut Rng(2)) > 20);
+}
+
+#[test]
+fn a_flipped_bit_in_the_journal_after_a_kill_is_refused_by_name_or_hurts_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (model, driver) = filled(directory.path());
+    let killed = copy(directory.path());
+    close(driver);
+    let data = fs::read(killed.path().join(DATA)).unwrap();
+    let mark = fs::read(killed.path().join(MARK)).unwrap();
+    let journal = fs::read(killed.path().join(JOURNALS[0])).unwrap();
+    let end = journal.iter().rposition(|octet| *octet != 0).unwrap() + 1;
+    let (mut rng, mut refused) = (Rng(3), 0);
+    // What a CI run has the time for, and every bit of the last record's head.
+    let places = (0..250).map(|_| (rng.below(end), rng.below(8))).collect::<Vec<_>>();
+    let last = (0..end).step_by(512).rfind(|at| journal[*at..].starts_with(b"rmpj")).unwrap();
+    let head = (last..last + 24).flat_map(|at| (0..8).map(move |bit| (at, bit)));
+    for (at, bit) in places.into_iter().chain(head) {
+        let mut damaged = journal.clone();
+        damaged[at] ^= 1 << bit;
+        match open_copy(data.clone(), [damaged, Vec::new()], &mark) {
+            Err(said) => {
+                assert!(said.contains("journal") || said.contains("older than"), "{said}");
+                refused += 1;
+            }
+            Ok(mut driver) => {
+                model.fork().check(&mut driver).unwrap_or_else(|said| panic!("{at}: {said}"));
+                close(driver);
+            }
+        }
+    }
+    assert!(refused > 192, "{refused}");
 }
 
 #[test]
@@ -182,9 +221,17 @@ fn a_database_that_is_missing_cut_short_or_older_than_the_answers_is_refused() {
     assert!(refusal(directory.path()).contains("locations.redb is damaged"));
     fs::remove_file(&data).unwrap();
     assert!(refusal(directory.path()).contains("locations.redb is missing"));
-    fs::copy(older.path().join(DATA), &data).unwrap();
+    let journals = JOURNALS.map(|name| fs::read(directory.path().join(name)).unwrap_or_default());
+    for name in [DATA].into_iter().chain(JOURNALS) {
+        let _ = fs::copy(older.path().join(name), directory.path().join(name));
+    }
     let said = refusal(directory.path());
     assert!(said.contains("older than what was answered: the last 1 of"), "{said}");
+    for (name, octets) in JOURNALS.iter().zip(journals) {
+        fs::write(directory.path().join(name), octets).unwrap();
+    }
+    // The journal alone holds what the older table lacks.
+    model.fork().check(&mut open(copy(directory.path()).path()).unwrap()).unwrap();
     fs::write(&data, whole).unwrap();
     model.check(&mut open(directory.path()).unwrap()).unwrap();
 }
@@ -213,8 +260,8 @@ fn origin_state_id_is_kept_with_the_table_and_rises_when_it_is_lost() {
     close(driver);
     assert!(path.join("set-aside-1").join(DATA).exists(), "what was there is not thrown away");
 
-    for name in [DATA, MARK] {
-        fs::copy(backup.path().join(name), path.join(name)).unwrap();
+    for name in [DATA, MARK].into_iter().chain(JOURNALS) {
+        let _ = fs::copy(backup.path().join(name), path.join(name));
     }
     driver = open_as(path, Opening::Restored).unwrap();
     let third = driver.store.state_id();

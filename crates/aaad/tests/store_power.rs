@@ -67,7 +67,7 @@ fn moves(ids: std::ops::Range<u32>) -> impl Iterator<Item = Operation> {
     ids.map(|id| Operation::Attach(Attach { mn_id: mn(id), ..attach(A1, id, None) }))
 }
 
-fn mn(id: u32) -> Box<str> {
+fn mn(id: u32) -> std::sync::Arc<str> {
     format!("user{id}@example.org").into()
 }
 

@@ -10,6 +10,7 @@ use diameter::peer::Ticket;
 use diameter::refuse::Refusal;
 use hashbrown::HashMap;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use wire::time::{Instant, Now};
 
 /// Requests at the store in all; more are refused at once (3004).
@@ -29,7 +30,7 @@ pub enum Awaited {
 pub struct Exchange {
     store: Box<dyn LocationStore>,
     group: Vec<Request>,
-    awaited: HashMap<u64, (usize, Box<str>, Awaited), foldhash::fast::RandomState>,
+    awaited: HashMap<u64, (usize, Arc<str>, Awaited), foldhash::fast::RandomState>,
     next_id: u64,
     finished: Vec<(u64, Outcome)>,
 }
@@ -114,7 +115,7 @@ impl Server {
         let machine = &mut connection.machine;
         match (awaited, outcome) {
             (Awaited::Attach(ticket), Outcome::Attached(reply)) => {
-                machine.answer(ticket, &self.authority.answer(reply, mn_id.into()));
+                machine.answer(ticket, &self.authority.answer(reply, mn_id.to_string()));
             }
             (Awaited::Detach(ticket), Outcome::Detached(detached)) => {
                 self.counters.add(if detached { "detached" } else { "detach_of_another_session" });

@@ -4,14 +4,15 @@
 use super::row::{Row, Stamp};
 use super::{LocationStore, Operation, Outcome, Request};
 use hashbrown::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
-use wire::time::Now;
+use wire::time::{AttachTime, Now};
 
 /// The store that forgets.
 #[derive(Debug)]
 pub struct Memory {
     state_id: u32,
-    rows: HashMap<String, Row, foldhash::fast::RandomState>,
+    rows: HashMap<Arc<str>, Row, foldhash::fast::RandomState>,
     finished: Vec<(u64, Outcome)>,
 }
 
@@ -27,9 +28,9 @@ impl Memory {
             Operation::Attach(attach) => {
                 let row = self
                     .rows
-                    .entry_ref(&*attach.mn_id)
-                    .or_insert_with(|| Row::vacant(&attach.mn_id));
-                Outcome::Attached(row.attach(stamp, now.wall, attach).reply)
+                    .entry_ref(&attach.mn_id)
+                    .or_insert_with(|| Row::vacant(attach.mn_id.clone()));
+                Outcome::Attached(row.attach(stamp, AttachTime::from_unix(now.wall), attach).reply)
             }
             Operation::Detach(detach) => Outcome::Detached(
                 self.rows.get_mut(&*detach.mn_id).is_some_and(|row| row.detach(&detach.session_id)),

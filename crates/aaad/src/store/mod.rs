@@ -22,13 +22,13 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attach {
     /// The MN, in canonical form.
-    pub mn_id: Box<str>,
+    pub mn_id: Arc<str>,
     /// With `end_to_end` it names the request.
-    pub origin_host: Box<str>,
+    pub origin_host: Arc<str>,
     /// End-to-End Identifier.
     pub end_to_end: u32,
     /// Session-Id of the attachment.
-    pub session_id: Box<str>,
+    pub session_id: Arc<str>,
     /// The asking MAAR.
     pub maar: Ipv6Addr,
     /// Absent: a new attachment. Present: a re-registration or a question.
@@ -39,9 +39,9 @@ pub struct Attach {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Detach {
     /// The MN, in canonical form.
-    pub mn_id: Box<str>,
+    pub mn_id: Arc<str>,
     /// Session-Id of the attachment that is over.
-    pub session_id: Box<str>,
+    pub session_id: Arc<str>,
 }
 
 /// What is asked of one MN's row.

@@ -2,8 +2,9 @@
 //! One MN's row: R-04 and table 4.2 as pure steps. A store calls one and writes the row if it changed.
 
 use super::{Attach, Reply};
+use arrayvec::ArrayVec;
 use std::net::Ipv6Addr;
-use std::time::Duration;
+use std::sync::Arc;
 use wire::time::AttachTime;
 
 /// End-to-End identifiers are unique for 4 minutes (RFC 6733 §3).
@@ -21,7 +22,7 @@ pub struct Answered {
     /// When.
     pub at: Stamp,
     /// With `end_to_end` it names the request.
-    pub origin_host: Box<str>,
+    pub origin_host: Arc<str>,
     /// End-to-End Identifier.
     pub end_to_end: u32,
     /// The answer.
@@ -32,7 +33,7 @@ pub struct Answered {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Row {
     /// The MN, in canonical form.
-    pub mn_id: Box<str>,
+    pub mn_id: Arc<str>,
     /// `::` after a detach.
     pub maar: Ipv6Addr,
     /// Where it was before; `::` for nowhere.
@@ -42,9 +43,9 @@ pub struct Row {
     /// Of the attachment.
     pub time: AttachTime,
     /// Session-Id of the attachment.
-    pub session_id: Box<str>,
+    pub session_id: Arc<str>,
     /// Oldest first, at most [`REPLAY_MAX`].
-    pub answered: Vec<Answered>,
+    pub answered: ArrayVec<Answered, REPLAY_MAX>,
 }
 
 /// What [`Row::attach`] did.
@@ -58,25 +59,25 @@ pub struct Step {
 
 impl Row {
     /// Of an MN never seen.
-    pub fn vacant(mn_id: &str) -> Row {
+    pub fn vacant(mn_id: Arc<str>) -> Row {
         Row {
-            mn_id: mn_id.into(),
+            mn_id,
             maar: Ipv6Addr::UNSPECIFIED,
             previous: Ipv6Addr::UNSPECIFIED,
             version: 0,
             time: AttachTime::default(),
-            session_id: Box::default(),
-            answered: Vec::new(),
+            session_id: Arc::default(),
+            answered: ArrayVec::new(),
         }
     }
 
-    /// An AAR: finds its line of table 4.2. The second of two equal requests gets the answer of the first and changes
+    /// An AAR: finds its line of table 4.2; `wall` is the server's clock. The second of two equal requests gets the answer of the first and changes
     /// nothing.
-    pub fn attach(&mut self, now: Stamp, wall: Duration, request: &Attach) -> Step {
+    pub fn attach(&mut self, now: Stamp, wall: AttachTime, request: &Attach) -> Step {
         if let Some(reply) = self.replay(now, request) {
             return Step { reply, changed: false };
         }
-        let (reply, new_time) = self.decide(request, AttachTime::from_unix(wall));
+        let (reply, new_time) = self.decide(request, wall);
         if let Some(time) = new_time {
             self.previous = self.maar;
             self.maar = request.maar;
@@ -131,7 +132,7 @@ impl Row {
 
     fn remember(&mut self, now: Stamp, request: &Attach, reply: Reply) {
         self.answered.retain(|a| now.0.saturating_sub(a.at.0) < REPLAY_WINDOW);
-        if self.answered.len() == REPLAY_MAX {
+        if self.answered.is_full() {
             self.answered.remove(0);
         }
         let (origin_host, end_to_end) = (request.origin_host.clone(), request.end_to_end);

@@ -231,8 +231,8 @@ pub fn a_thousand_concurrent_requests_for_one_mn_make_a_single_chain<S: Location
 }
 
 pub fn long_names_are_kept_whole<S: LocationStore>(store: &mut Driver<S>) {
-    let long = |end: char| -> Box<str> { format!("{}{end}", "u".repeat(252)).into() };
-    let session_id: Box<str> = "s".repeat(1024).into();
+    let long = |end: char| -> std::sync::Arc<str> { format!("{}{end}", "u".repeat(252)).into() };
+    let session_id: std::sync::Arc<str> = "s".repeat(1024).into();
     let request = |end, id| Attach {
         mn_id: long(end),
         session_id: session_id.clone(),

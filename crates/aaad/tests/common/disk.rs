@@ -32,13 +32,44 @@ enum Change {
 }
 
 #[derive(Clone, Debug, Default)]
-struct State {
+struct File {
     /// As a reader sees it.
     current: Vec<u8>,
     /// What a power loss leaves for sure.
     synced: Vec<u8>,
     /// What it may leave or not.
     unsynced: Vec<Change>,
+}
+
+impl File {
+    fn of(octets: Vec<u8>) -> File {
+        File { synced: octets.clone(), current: octets, unsynced: Vec::new() }
+    }
+
+    fn after_power_loss(&self, rng: &mut Rng) -> File {
+        let mut left = self.synced.clone();
+        for change in &self.unsynced {
+            match change {
+                Change::Length(length) if rng.below(2) == 0 => left.resize(*length as usize, 0),
+                Change::Length(_) => {}
+                Change::Write(offset, data) => {
+                    let most = rng.below(3);
+                    for (at, sector) in data.chunks(SECTOR).enumerate() {
+                        if rng.below(2) < most {
+                            write(&mut left, *offset as usize + at * SECTOR, sector);
+                        }
+                    }
+                }
+            }
+        }
+        File::of(left)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    data: File,
+    journals: [File; 2],
     in_place: bool,
     /// The high-water file: synced value first, then what was written since.
     marks: Vec<Option<[u8; 16]>>,
@@ -58,10 +89,10 @@ impl Disk {
     }
 
     /// With these files on it.
-    pub fn with(data: Vec<u8>, mark: &[u8]) -> Disk {
+    pub fn with(data: Vec<u8>, journals: [Vec<u8>; 2], mark: &[u8]) -> Disk {
         let marks = vec![Some(mark.try_into().unwrap())];
-        let synced = data.clone();
-        Disk::from(State { current: data, synced, in_place: true, marks, ..State::default() })
+        let (data, journals) = (File::of(data), journals.map(File::of));
+        Disk::from(State { data, journals, in_place: true, marks, ..State::default() })
     }
 
     /// One whose fsync lies.
@@ -96,29 +127,58 @@ impl Disk {
     /// high-water file's contents since then.
     pub fn after_power_loss(&self, rng: &mut Rng) -> Disk {
         let state = self.state();
-        let mut left = state.synced.clone();
-        for change in &state.unsynced {
-            match change {
-                Change::Length(length) if rng.below(2) == 0 => left.resize(*length as usize, 0),
-                Change::Length(_) => {}
-                Change::Write(offset, data) => {
-                    let most = rng.below(3);
-                    for (at, sector) in data.chunks(SECTOR).enumerate() {
-                        if rng.below(2) < most {
-                            write(&mut left, *offset as usize + at * SECTOR, sector);
-                        }
-                    }
-                }
-            }
-        }
         let mark = state.marks[rng.below(state.marks.len())];
         Disk::from(State {
-            current: left.clone(),
-            synced: left,
+            data: state.data.after_power_loss(rng),
+            journals: state.journals.each_ref().map(|journal| journal.after_power_loss(rng)),
             in_place: state.in_place,
             marks: vec![mark],
             ..State::default()
         })
+    }
+}
+
+impl State {
+    fn write(
+        &mut self,
+        file: fn(&mut State) -> &mut File,
+        offset: u64,
+        data: &[u8],
+    ) -> io::Result<()> {
+        if let Some(room) = &mut self.room {
+            *room = room.checked_sub(data.len()).ok_or(Error::from(ErrorKind::StorageFull))?;
+        }
+        let file = file(self);
+        write(&mut file.current, offset as usize, data);
+        file.unsynced.push(Change::Write(offset, data.to_vec()));
+        Ok(())
+    }
+
+    fn sync(&mut self, file: fn(&mut State) -> &mut File) -> io::Result<()> {
+        if self.sync_fails {
+            return Err(Error::other("the disk is gone"));
+        }
+        if !self.sync_does_nothing {
+            let file = file(self);
+            for change in file.unsynced.drain(..) {
+                match change {
+                    Change::Length(length) => file.synced.resize(length as usize, 0),
+                    Change::Write(offset, data) => write(&mut file.synced, offset as usize, &data),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn data(state: &mut State) -> &mut File {
+    &mut state.data
+}
+
+fn journal(slot: usize) -> fn(&mut State) -> &mut File {
+    match slot {
+        0 => |state| &mut state.journals[0],
+        _ => |state| &mut state.journals[1],
     }
 }
 
@@ -132,43 +192,29 @@ fn write(octets: &mut Vec<u8>, offset: usize, data: &[u8]) {
 
 impl StorageBackend for Disk {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.state().current.len() as u64)
+        Ok(self.state().data.current.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let (state, offset) = (self.state(), offset as usize);
-        let found = state.current.get(offset..offset + out.len());
+        let found = state.data.current.get(offset..offset + out.len());
         out.copy_from_slice(found.ok_or(Error::from(ErrorKind::UnexpectedEof))?);
         Ok(())
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
         let mut state = self.state();
-        state.current.resize(length as usize, 0);
-        state.unsynced.push(Change::Length(length));
+        state.data.current.resize(length as usize, 0);
+        state.data.unsynced.push(Change::Length(length));
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.state();
-        if state.sync_fails {
-            return Err(Error::other("the disk is gone"));
-        }
-        if !state.sync_does_nothing {
-            state.synced = state.current.clone();
-            state.unsynced.clear();
-        }
-        Ok(())
+        self.state().sync(data)
     }
 
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut state = self.state();
-        if let Some(room) = &mut state.room {
-            *room = room.checked_sub(data.len()).ok_or(Error::from(ErrorKind::StorageFull))?;
-        }
-        write(&mut state.current, offset as usize, data);
-        state.unsynced.push(Change::Write(offset, data.to_vec()));
-        Ok(())
+    fn write(&self, offset: u64, octets: &[u8]) -> io::Result<()> {
+        self.state().write(data, offset, octets)
     }
 }
 
@@ -207,6 +253,18 @@ impl Files for Disk {
         let last = state.marks.len() - 1;
         state.marks.drain(..last);
         Ok(())
+    }
+
+    fn read_journal(&mut self, slot: usize) -> io::Result<Vec<u8>> {
+        Ok(self.state().journals[slot].current.clone())
+    }
+
+    fn write_journal(&mut self, slot: usize, offset: u64, octets: &[u8]) -> io::Result<()> {
+        self.state().write(journal(slot), offset, octets)
+    }
+
+    fn sync_journal(&mut self, slot: usize) -> io::Result<()> {
+        self.state().sync(journal(slot))
     }
 
     fn set_aside(&mut self) -> io::Result<String> {

@@ -10,8 +10,10 @@
 
 use crate::store::Reply;
 use crate::store::row::{Answered, REPLAY_MAX, Row, Stamp};
+use arrayvec::ArrayVec;
 use sha2::{Digest, Sha256};
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 use wire::time::AttachTime;
 
 /// Short and of one length, so that the tree stays small; the whole MN-ID stands in the row.
@@ -72,7 +74,7 @@ pub fn encode(key: &Key, row: &Row, out: &mut Vec<u8>) {
     out[1..HEAD].copy_from_slice(&sum);
 }
 
-fn text(out: &mut Vec<u8>, text: &str) {
+pub fn text(out: &mut Vec<u8>, text: &str) {
     out.extend((text.len() as u16).to_be_bytes());
     out.extend(text.as_bytes());
 }
@@ -90,40 +92,40 @@ pub fn decode(key: &Key, octets: &[u8]) -> Result<Row, Damaged> {
     let mn_id = reader.text(length.into())?;
     let session_id = reader.long_text()?;
     let count = usize::from(reader.take::<1>()?[0]);
-    let mut answered = Vec::with_capacity(count.min(REPLAY_MAX));
+    let mut answered = ArrayVec::<_, REPLAY_MAX>::new();
     for _ in 0..count {
-        answered.push(reader.answered()?);
+        answered.try_push(reader.answered()?).map_err(|_| Damaged)?;
     }
-    if !reader.0.is_empty() || answered.len() > REPLAY_MAX {
+    if !reader.0.is_empty() {
         return Err(Damaged);
     }
     Ok(Row { mn_id, maar, previous, version, time, session_id, answered })
 }
 
-struct Reader<'a>(&'a [u8]);
+pub struct Reader<'a>(pub &'a [u8]);
 
 impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Damaged> {
+    pub fn take<const N: usize>(&mut self) -> Result<[u8; N], Damaged> {
         let (taken, rest) = self.0.split_first_chunk().ok_or(Damaged)?;
         self.0 = rest;
         Ok(*taken)
     }
 
-    fn u64(&mut self) -> Result<u64, Damaged> {
+    pub fn u64(&mut self) -> Result<u64, Damaged> {
         self.take().map(u64::from_be_bytes)
     }
 
-    fn address(&mut self) -> Result<Ipv6Addr, Damaged> {
+    pub fn address(&mut self) -> Result<Ipv6Addr, Damaged> {
         self.take::<16>().map(Ipv6Addr::from)
     }
 
-    fn text(&mut self, length: usize) -> Result<Box<str>, Damaged> {
+    pub fn text(&mut self, length: usize) -> Result<Arc<str>, Damaged> {
         let (taken, rest) = self.0.split_at_checked(length).ok_or(Damaged)?;
         self.0 = rest;
-        std::str::from_utf8(taken).map(Box::from).map_err(|_| Damaged)
+        std::str::from_utf8(taken).map(Arc::from).map_err(|_| Damaged)
     }
 
-    fn long_text(&mut self) -> Result<Box<str>, Damaged> {
+    pub fn long_text(&mut self) -> Result<Arc<str>, Damaged> {
         let length = self.take().map(u16::from_be_bytes)?;
         self.text(length.into())
     }
@@ -161,10 +163,10 @@ mod tests {
             version: 7,
             time: AttachTime(0x6955_b900_4000),
             session_id: "amaar2.example.org;1;1;usera".repeat(30).into(),
-            answered: vec![
+            answered: ArrayVec::from_iter([
                 answered(1, Reply::Accepted { previous: address(0xa1), time: AttachTime(5) }),
                 answered(2, Reply::Outdated { current: address(0xa3) }),
-            ],
+            ]),
         }
     }
 
@@ -178,7 +180,7 @@ mod tests {
     fn a_row_comes_back_as_it_was() {
         assert_eq!(decode(&key("usera@example.org"), &octets()), Ok(row()));
         let mut empty = row();
-        (empty.session_id, empty.answered) = (Box::default(), Vec::new());
+        (empty.session_id, empty.answered) = (Arc::default(), ArrayVec::new());
         let mut out = octets();
         encode(&[1; 16], &empty, &mut out);
         assert_eq!(decode(&[1; 16], &out), Ok(empty));

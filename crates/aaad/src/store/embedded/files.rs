@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The directory of a store: the database, the high-water file, and the lock that keeps a second process out.
+//! The directory of a store: the database, the journal, the high-water file, and the lock that keeps a second process out.
 
+use super::journal::SLOTS;
 use redb::{Builder, Database, DatabaseError};
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -12,10 +13,16 @@ use std::path::{Path, PathBuf};
 pub const DATA: &str = "locations.redb";
 /// The high-water file's name.
 pub const MARK: &str = "high-water";
+/// The journal's files.
+pub const JOURNALS: [&str; SLOTS] = ["journal-0", "journal-1"];
 /// The lock's name; its text names its holder.
 pub const LOCK: &str = "lock";
 
-/// The two files of a store. The product's are a [`Directory`]; tests put faulty ones here.
+/// What a journal grows by. Overwriting what is there needs no change of the file system's own records, so its fsync
+/// costs one write of the disk.
+const GROWTH: u64 = 1024 * 1024;
+
+/// The files of a store. The product's are a [`Directory`]; tests put faulty ones here.
 pub trait Files: Debug + Send + 'static {
     /// Whether there is a database.
     fn exists(&mut self) -> io::Result<bool>;
@@ -31,7 +38,13 @@ pub trait Files: Debug + Send + 'static {
     fn write_mark(&mut self, octets: &[u8; 16]) -> io::Result<()>;
     /// Makes the high-water file durable.
     fn sync_mark(&mut self) -> io::Result<()>;
-    /// Moves both files out of the way and says where.
+    /// The content of a journal file; nothing if there is none.
+    fn read_journal(&mut self, slot: usize) -> io::Result<Vec<u8>>;
+    /// Writes into it, without fsync.
+    fn write_journal(&mut self, slot: usize, offset: u64, octets: &[u8]) -> io::Result<()>;
+    /// Makes what was written there durable.
+    fn sync_journal(&mut self, slot: usize) -> io::Result<()>;
+    /// Moves the files out of the way and says where.
     fn set_aside(&mut self) -> io::Result<String>;
     /// The last Origin-State-Id of this store, where known.
     fn last_state_id(&self) -> Option<u32>;
@@ -46,6 +59,8 @@ pub struct Directory {
     lock: File,
     last_state_id: Option<u32>,
     mark: Option<File>,
+    /// Each with its length.
+    journals: [Option<(File, u64)>; SLOTS],
 }
 
 impl Directory {
@@ -79,7 +94,13 @@ impl Directory {
         // Damage of this file costs no more than the certainty that the next Origin-State-Id is larger.
         let _ = lock.read_to_string(&mut text);
         let last_state_id = field(&text, "origin-state-id").and_then(|id| id.parse().ok());
-        let mut directory = Directory { path: path.to_owned(), lock, last_state_id, mark: None };
+        let mut directory = Directory {
+            path: path.to_owned(),
+            lock,
+            last_state_id,
+            mark: None,
+            journals: [None, None],
+        };
         directory.sign().map_err(failed)?;
         Ok(directory)
     }
@@ -96,6 +117,18 @@ impl Directory {
 
     fn new_data(&self) -> PathBuf {
         self.path.join("locations.redb.new")
+    }
+
+    fn journal(&mut self, slot: usize) -> io::Result<&mut (File, u64)> {
+        if self.journals[slot].is_none() {
+            let mut options = OpenOptions::new();
+            let options = options.read(true).write(true).create(true).truncate(false);
+            let file = options.open(self.path.join(JOURNALS[slot]))?;
+            let length = file.metadata()?.len();
+            self.sync()?;
+            self.journals[slot] = Some((file, length));
+        }
+        self.journals[slot].as_mut().ok_or_else(|| ErrorKind::NotFound.into())
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -154,12 +187,37 @@ impl Files for Directory {
         self.sync()
     }
 
+    fn read_journal(&mut self, slot: usize) -> io::Result<Vec<u8>> {
+        match fs::read(self.path.join(JOURNALS[slot])) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            result => result,
+        }
+    }
+
+    fn write_journal(&mut self, slot: usize, offset: u64, octets: &[u8]) -> io::Result<()> {
+        let (file, length) = self.journal(slot)?;
+        let end = offset + octets.len() as u64;
+        if end > *length {
+            let zeros = vec![0; GROWTH as usize];
+            while end > *length {
+                file.write_all_at(&zeros, *length)?;
+                *length += GROWTH;
+            }
+        }
+        file.write_all_at(octets, offset)
+    }
+
+    fn sync_journal(&mut self, slot: usize) -> io::Result<()> {
+        self.journal(slot)?.0.sync_data()
+    }
+
     fn set_aside(&mut self) -> io::Result<String> {
         self.mark = None;
+        self.journals = [None, None];
         let number = (1..).find(|n| !self.path.join(format!("set-aside-{n}")).exists());
         let aside = self.path.join(format!("set-aside-{}", number.unwrap_or_default()));
         fs::create_dir(&aside)?;
-        for name in [DATA, MARK] {
+        for name in [DATA, MARK].into_iter().chain(JOURNALS) {
             match fs::rename(self.path.join(name), aside.join(name)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => {}

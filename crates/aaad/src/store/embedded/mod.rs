@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The store of one machine: redb in a directory of its own, behind a row cache and group commit on a thread of its own,
-//! so that the server's loop never waits for a disk.
+//! The store of one machine: a table (redb) and a journal in front of it, in a directory of its own. A group of requests
+//! is decided on rows in memory, its record in the journal made durable, then answered; from time to time the rows that
+//! changed go into the table. Both on threads of their own, so that the server's loop never waits for a disk.
 //!
-//! Reading order: [`writer`] (a group), [`opening`] (what is checked at the start), [`files`], [`codec`].
+//! Reading order: [`writer`] (a group), [`journal`], [`checkpoint`], [`opening`] (what is checked at the start), [`files`],
+//! [`codec`].
 
-mod cache;
+mod checkpoint;
 mod codec;
 mod files;
+mod journal;
 mod opening;
 mod writer;
 
-pub use files::{DATA, Directory, Files, LOCK, MARK};
+pub use files::{DATA, Directory, Files, JOURNALS, LOCK, MARK};
 pub use opening::{being_opened, damage};
 
 use super::{LocationStore, Opening, Outcome, Request, StoreError, Wake};
@@ -55,12 +58,13 @@ pub fn open(
     let opened = opening::open(&mut files, opening, wall, name)?;
     let state_id = opened.meta.state_id;
     let known = Arc::new(AtomicU64::new(opened.known));
-    let writer = Writer::new(name.to_owned(), files, opened, known.clone());
+    let no_thread = |error| StoreError(format!("store {name}: no thread for it: {error}"));
+    let writer = Writer::new(name.to_owned(), files, opened, known.clone()).map_err(no_thread)?;
     let ((inbox, parcels), (outcomes, outbox)) = (channel(), channel());
     let thread = std::thread::Builder::new()
         .name("store".into())
         .spawn(move || writer.run(&parcels, &outcomes, &wake))
-        .map_err(|error| StoreError(format!("store {name}: no thread for it: {error}")))?;
+        .map_err(no_thread)?;
     Ok(Embedded { state_id, known, inbox, outbox, thread })
 }
 

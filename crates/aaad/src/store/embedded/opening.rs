@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! From two files to an open database, or to a sentence that says what is damaged and what to do. What counts as whole:
-//! the database's own checksums hold on every page, and it is not behind the high-water file. That file is written after
-//! each commit and before the answers leave, so a database that fell back to an older commit is found out.
+//! From files to an open database, or to a sentence that says what is damaged and what to do. What counts as whole:
+//! the database's own checksums hold on every page, the journal goes on from there without a gap, and both together are
+//! not behind the high-water file. That file is written after each group and before the answers leave, so a database that
+//! fell back to an older commit, and a journal that lost its end, are found out.
 
-use super::codec::checksum;
+use super::checkpoint::{self, Entry, Rows};
+use super::codec::{self, checksum};
 use super::files::{DATA, Files, MARK};
+use super::journal::{self, Broken, SLOTS};
+use crate::store::row::Row;
 use crate::store::{Opening, StoreError};
 use log::{info, warn};
 use redb::{
@@ -213,6 +217,52 @@ fn read_meta(database: &Database) -> Result<Option<(Meta, u64)>, redb::Error> {
 
 /// Opens what is there, whatever the high-water file says.
 fn load(files: &mut impl Files, name: &str) -> Result<Opened, String> {
+    let mut opened = load_table(files, name)?;
+    let mut slots: [Vec<u8>; SLOTS] = Default::default();
+    for (slot, octets) in slots.iter_mut().enumerate() {
+        *octets = files.read_journal(slot).map_err(|error| format!("journal-{slot}: {error}"))?;
+    }
+    let table = read_rows(&opened.database)?;
+    let (mut rows, mut clock, mut new) = (Rows::default(), opened.meta.clock, 0);
+    let last = journal::play(&slots, opened.meta.group, |when, operation| {
+        let key = codec::key(operation.mn_id());
+        let entry = match rows.entry(key) {
+            hashbrown::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            hashbrown::hash_map::Entry::Vacant(place) => {
+                let found = table.get(&key).map_err(|error| error.to_string())?;
+                let row = found.map(|octets| codec::decode(&key, octets.value())).transpose();
+                let row = row.map_err(|_| damaged(DATA))?;
+                let row = row.unwrap_or_else(|| Row::vacant(operation.mn_id().into()));
+                place.insert(Box::new(Entry { row, changed: false, used_by: 0 }))
+            }
+        };
+        new += u64::from(entry.row.version == 0);
+        entry.changed |= journal::apply(&mut entry.row, when, &operation).1;
+        clock = clock.max(when.stamp.0);
+        Ok(())
+    });
+    drop(table);
+    let last =
+        last.map_err(|why| why.map_or_else(|said| said, |_: Broken| damaged("the journal")))?;
+    if last > opened.meta.group {
+        info!("store {name}: {} groups of the journal go into the table", last - opened.meta.group);
+        let meta = Meta { group: last, clock, ..opened.meta };
+        checkpoint::write(&opened.database, &rows, meta).map_err(|error| {
+            format!("{DATA}: cannot be written: {error}; mend that, for example make room")
+        })?;
+        (opened.meta, opened.known) = (meta, opened.known + new);
+    }
+    Ok(opened)
+}
+
+fn read_rows(
+    database: &Database,
+) -> Result<redb::ReadOnlyTable<&'static [u8; 16], &'static [u8]>, String> {
+    let open = || Ok::<_, redb::Error>(database.begin_read()?.open_table(ROWS)?);
+    open().map_err(|error| format!("{} ({error})", damaged(DATA)))
+}
+
+fn load_table(files: &mut impl Files, name: &str) -> Result<Opened, String> {
     let start = Instant::now();
     let database = files.open(&builder(name)).map_err(|error| match error {
         DatabaseError::Storage(StorageError::Io(error))
