@@ -19,6 +19,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eal_get_runtime_dir",
     "rte_eal_primary_proc_alive",
     "rte_version",
+    "rte_get_tsc_hz",
     "rte_strerror",
     "rte_openlog_stream",
     "rte_log_cur_msg_loglevel",

@@ -7,6 +7,11 @@ int shim_errno(void)
 	return rte_errno;
 }
 
+uint64_t shim_rdtsc(void)
+{
+	return rte_rdtsc();
+}
+
 uint32_t shim_lcore_id(void)
 {
 	return rte_lcore_id();

@@ -18,6 +18,7 @@ pub mod punt;
 mod route;
 mod sample;
 pub mod spread;
+pub mod synthetic;
 pub mod table;
 mod unpark;
 pub mod update;

@@ -27,6 +27,7 @@
 //!
 //! Read first: `examples/forward.rs`, then [`eal`], [`mempool`], [`port`], [`queue`].
 
+pub mod cycles;
 pub mod eal;
 pub mod lcore;
 pub mod mbuf;

@@ -6,6 +6,7 @@
 //! faults are told all at once. What the router makes of the values is `plan.rs` and `start.rs`.
 
 mod check;
+mod load_test;
 mod read;
 mod scalar;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 mod tree;
 mod yaml;
 
+pub use load_test::{CHURN, LoadTest};
 pub use tree::{At, Place, Problem};
 
 use std::fmt;
@@ -82,6 +84,8 @@ pub struct Eal {
     pub memory: u32,
     /// Packet buffers.
     pub mbufs: At<u32>,
+    /// Octets of a frame in one of them; `None`: as the MTUs want it, 2048 at least.
+    pub mbuf_size: Option<u16>,
 }
 
 /// Which CPU does what.
@@ -188,13 +192,7 @@ impl Config {
     /// # Errors
     /// Every problem of the file at once.
     pub fn load(file: &Path, cpus: &[usize]) -> Result<Config, Refused> {
-        let octets = std::fs::read(file).map_err(|error| match error.kind() {
-            ErrorKind::IsADirectory => Refused::file(file, "is a directory; name a file"),
-            _ => Refused::file(file, format!("cannot be read: {error}")),
-        })?;
-        let text = String::from_utf8(octets)
-            .map_err(|_| Refused::file(file, "is not UTF-8 text; save it as UTF-8"))?;
-        Config::parse(file, &text, cpus)
+        Config::parse(file, &text_of(file)?, cpus)
     }
 
     /// As [`Config::load`], from the file's text.
@@ -202,11 +200,7 @@ impl Config {
     /// # Errors
     /// Every problem of the text at once.
     pub fn parse(file: &Path, text: &str, cpus: &[usize]) -> Result<Config, Refused> {
-        let blank = |line: &str| {
-            let line = line.trim_start_matches('\u{feff}').trim();
-            line.is_empty() || line.starts_with('#') || line == "---" || line == "..."
-        };
-        if text.lines().all(blank) {
+        if is_blank(text) {
             return Err(Refused::file(
                 file,
                 "no configuration in this file; see config/maard.yaml",
@@ -225,4 +219,22 @@ impl Config {
             (_, problems) => Err(refused(problems)),
         }
     }
+}
+
+/// The file's text.
+fn text_of(file: &Path) -> Result<String, Refused> {
+    let octets = std::fs::read(file).map_err(|error| match error.kind() {
+        ErrorKind::IsADirectory => Refused::file(file, "is a directory; name a file"),
+        _ => Refused::file(file, format!("cannot be read: {error}")),
+    })?;
+    String::from_utf8(octets)
+        .map_err(|_| Refused::file(file, "is not UTF-8 text; save it as UTF-8"))
+}
+
+/// Nothing but comments.
+fn is_blank(text: &str) -> bool {
+    text.lines().all(|line| {
+        let line = line.trim_start_matches('\u{feff}').trim();
+        line.is_empty() || line.starts_with('#') || line == "---" || line == "..."
+    })
 }

@@ -8,9 +8,11 @@ mod aaa;
 mod alarm;
 mod clients;
 mod counters;
+mod load;
 mod socket;
 mod workers;
 
+pub use load::Load;
 pub use socket::{Socket, SocketError};
 pub use workers::{Sender, WorkerEnd};
 
@@ -20,10 +22,12 @@ use crate::idle::Idle;
 use crate::logging::Logging;
 use alarm::Alarm;
 use clients::{Clients, Question};
+use dataplane::punt::PuntReason;
 use dataplane::table::Table as BindingTable;
 use dataplane::{PortId, WorkerId};
 use dpdk::Port;
 use mio::{Events, Token};
+use serde_json::json;
 use slowpath::control::{Request, Response, Table};
 use slowpath::{Input, Output, Router};
 use std::collections::BTreeSet;
@@ -74,6 +78,8 @@ pub struct Parts<'p> {
     pub stop: Arc<AtomicBool>,
     /// For its count of lost lines.
     pub logging: Logging,
+    /// A load test, if one is wanted.
+    pub load: Option<Load>,
 }
 
 /// The slow path.
@@ -96,6 +102,7 @@ pub struct SlowPath<'p> {
     stop: Arc<AtomicBool>,
     stopped: bool,
     logging: Logging,
+    load: Option<Load>,
 }
 
 impl<'p> SlowPath<'p> {
@@ -103,7 +110,10 @@ impl<'p> SlowPath<'p> {
     ///
     /// # Errors
     /// When the system gives no epoll instance.
-    pub fn new(parts: Parts<'p>) -> io::Result<SlowPath<'p>> {
+    pub fn new(mut parts: Parts<'p>) -> io::Result<SlowPath<'p>> {
+        if parts.load.is_some() {
+            parts.workers.iter_mut().for_each(WorkerEnd::share);
+        }
         let sockets = mio::Poll::new()?;
         let clients = Clients::new(parts.socket, CONTROL, sockets.registry())?;
         let spin = if parts.poll == Poll::Busy { SPIN_BUSY } else { SPIN_ADAPTIVE };
@@ -125,6 +135,7 @@ impl<'p> SlowPath<'p> {
             stop: parts.stop,
             stopped: false,
             logging: parts.logging,
+            load: parts.load,
         })
     }
 
@@ -173,6 +184,9 @@ impl<'p> SlowPath<'p> {
         }
         self.table.prepare();
         self.workers.iter_mut().for_each(WorkerEnd::push);
+        if let Some(load) = &mut self.load {
+            worked |= load.turn(now.mono, &mut self.workers);
+        }
         worked
     }
 
@@ -182,7 +196,7 @@ impl<'p> SlowPath<'p> {
             return false;
         }
         for worker in 0..self.workers.len() {
-            let updates = self.workers[worker].stats().applied();
+            let updates = self.workers[worker].applied();
             self.handle(now, Input::Applied { worker: worker as WorkerId, updates });
         }
         !self.router.waits_for_workers()
@@ -260,7 +274,14 @@ impl<'p> SlowPath<'p> {
     fn outputs(&mut self, now: Now) {
         while let Some(output) = self.router.poll_output() {
             match output {
-                Output::Frame { port, frame } => self.sender.send(port, &frame),
+                Output::Frame { port, frame } => {
+                    self.sender.send(port, &frame);
+                    let answer = self.load.as_ref().and_then(|load| load.answer(port, &frame));
+                    if let Some(frame) = answer {
+                        let reason = PuntReason::NeighborDiscovery;
+                        self.router.handle(now, Input::Frame { port, reason, frame: &frame });
+                    }
+                }
                 Output::Update { worker, update } => {
                     if let Some(worker) = self.workers.get_mut(usize::from(worker)) {
                         worker.update(update);
@@ -294,6 +315,8 @@ impl<'p> SlowPath<'p> {
             && let Response::Ok(serde_json::Value::Array(rows)) = &mut response
         {
             counters::add(rows, &self.workers, self.ports, &self.sender, self.logging.dropped());
+            let load = self.load.iter().flat_map(Load::rows);
+            rows.extend(load.map(|(name, value)| json!({ "name": name, "value": value })));
         }
         let registry = self.sockets.registry();
         let questions = self.clients.answer(now.mono, id, &response, registry);

@@ -15,7 +15,7 @@ mod start;
 mod worker;
 
 use clap::Parser;
-use config::Config;
+use config::{Config, LoadTest};
 use logging::Logging;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +30,10 @@ struct Args {
     /// Checks the configuration, prints the core plan and ends; no port is touched.
     #[arg(long)]
     check: bool,
+    /// Fills the binding table with stations and bindings that do not exist, to measure capacity and speed; never in
+    /// service. `config/load-test.yaml` shows every key.
+    #[arg(long, value_name = "FILE")]
+    load_test: Option<PathBuf>,
 }
 
 /// The configuration, or the command line, is at fault.
@@ -46,13 +50,21 @@ fn main() -> ExitCode {
             return ExitCode::from(REFUSED);
         }
     };
+    let load_test = args.load_test.map(|file| LoadTest::load(&file, &config)).transpose();
+    let load_test = match load_test {
+        Ok(load_test) => load_test,
+        Err(refused) => {
+            eprintln!("{refused}");
+            return ExitCode::from(REFUSED);
+        }
+    };
     if args.check {
         println!("{}", plan::Plan::new(&config));
         return ExitCode::SUCCESS;
     }
     end_on_panic();
     let logging = Logging::start(config.log, &config.name);
-    let result = start::run(&config, &logging);
+    let result = start::run(&config, load_test, &logging);
     logging.flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,

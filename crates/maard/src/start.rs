@@ -7,8 +7,8 @@
 //! ```
 
 use crate::clock::{self, Clock};
-use crate::config::{self, Config, Refused};
-use crate::control::{Parts, Sender, SlowPath, Socket, SocketError, WorkerEnd};
+use crate::config::{self, Config, LoadTest, Refused};
+use crate::control::{Load, Parts, Sender, SlowPath, Socket, SocketError, WorkerEnd};
 use crate::logging::Logging;
 use crate::memory;
 use crate::plan::{Plan, SLOWPATH_LCORE};
@@ -70,7 +70,11 @@ pub enum StartError {
 ///
 /// # Errors
 /// [`StartError`], before any packet was forwarded.
-pub fn run(config: &Config, logging: &Logging) -> Result<(), StartError> {
+pub fn run(
+    config: &Config,
+    load_test: Option<LoadTest>,
+    logging: &Logging,
+) -> Result<(), StartError> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, stop.clone())?;
@@ -92,7 +96,12 @@ pub fn run(config: &Config, logging: &Logging) -> Result<(), StartError> {
     let (workers, ends, table) = workers_on::<Mbuf>(parts, sizes, router_config.first_fib());
     let (to_worker, from_slowpath) = rtrb::RingBuffer::new(OUTGOING);
     let halt = Arc::new(AtomicBool::new(false));
-    let (loops, unsent) = poll_loops(workers, queues, from_slowpath, config, &halt);
+    let (mut loops, unsent) = poll_loops(workers, queues, from_slowpath, config, &halt);
+    let load = load_test.map(|wanted| {
+        let pauses = loops.iter_mut().map(PollLoop::time_pauses).collect();
+        let links = router_config.core_links.iter().map(|&(link, port)| (port, link));
+        Load::new(wanted, table.clone(), links.collect(), pauses, dpdk::cycles::per_second(&eal))
+    });
     let slowpath = SlowPath::new(Parts {
         router: slowpath::Router::new(router_config, table.clone(), clock.now()),
         table,
@@ -109,6 +118,7 @@ pub fn run(config: &Config, logging: &Logging) -> Result<(), StartError> {
         poll: config.poll,
         stop,
         logging: logging.clone(),
+        load,
     })?;
     let mut running = Vec::new();
     for (n, poll_loop) in loops.into_iter().enumerate() {
@@ -159,6 +169,9 @@ fn probe(eal: &Eal, config: &Config) -> Result<Vec<Port>, Refused> {
 }
 
 fn data_room(config: &Config) -> u16 {
+    if let Some(octets) = config.eal.mbuf_size {
+        return octets;
+    }
     let largest = config.ports.iter().map(|port| port.mtu).max().unwrap_or(0);
     (largest + FRAME_OVERHEAD).next_multiple_of(64).max(DATA_ROOM)
 }

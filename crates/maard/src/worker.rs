@@ -39,6 +39,8 @@ pub struct PollLoop {
     outgoing: Option<rtrb::Consumer<Outgoing>>,
     poll: Poll,
     stop: Arc<AtomicBool>,
+    /// Under a load test: the longest housekeeping so far, in cycles of the time stamp counter.
+    longest: Option<Arc<AtomicU64>>,
 }
 
 impl PollLoop {
@@ -51,7 +53,13 @@ impl PollLoop {
         poll: Poll,
         stop: Arc<AtomicBool>,
     ) -> PollLoop {
-        PollLoop { worker, receive, transmit, outgoing, poll, stop }
+        PollLoop { worker, receive, transmit, outgoing, poll, stop, longest: None }
+    }
+
+    /// Takes the time of each housekeeping; where the longest one is told, in cycles of the time stamp counter. Who
+    /// sets it to 0 starts anew.
+    pub fn time_pauses(&mut self) -> Arc<AtomicU64> {
+        self.longest.get_or_insert_default().clone()
     }
 
     /// Runs until the stop flag is up; the queues are given back then.
@@ -91,7 +99,7 @@ impl PollLoop {
     /// announces was put into the update ring first, and so is in force when it leaves.
     fn rings(&mut self) -> bool {
         let ready = self.outgoing.as_ref().map_or(0, rtrb::Consumer::slots).min(SLOWPATH_FRAMES);
-        self.worker.housekeeping();
+        self.housekeeping();
         self.transmit.publish();
         for _ in 0..ready {
             let next = self.outgoing.as_mut().and_then(|outgoing| outgoing.pop().ok());
@@ -99,6 +107,17 @@ impl PollLoop {
             self.transmit.transmit(port, frame);
         }
         ready > 0
+    }
+
+    fn housekeeping(&mut self) {
+        let Some(longest) = &self.longest else { return self.worker.housekeeping() };
+        let start = dpdk::cycles::now();
+        self.worker.housekeeping();
+        // Not fetch_max: a load and, seldom, a store. A reset that comes between them is lost, and tried again.
+        let took = dpdk::cycles::now() - start;
+        if took > longest.load(Ordering::Relaxed) {
+            longest.store(took, Ordering::Relaxed);
+        }
     }
 }
 

@@ -21,12 +21,25 @@ pub struct WorkerEnd {
     backlog: VecDeque<Update>,
     /// By `PortId`: frames the port did not take.
     unsent: Arc<[AtomicU64]>,
+    /// Under a load test: whose updates are whose.
+    shared: Option<Shared>,
+}
+
+/// What the worker counts as applied is the slow path's updates and a load test's together.
+#[derive(Default)]
+struct Shared {
+    /// All that were queued.
+    sent: u64,
+    /// Of the slow path's that are not known to be applied, how many were queued until then, itself included.
+    waiting: VecDeque<u64>,
+    /// The slow path's that are applied.
+    applied: u64,
 }
 
 impl WorkerEnd {
     /// The slow path's ends of one worker.
     pub fn new(ends: WorkerEnds<Mbuf>, unsent: Arc<[AtomicU64]>) -> WorkerEnd {
-        WorkerEnd { ends, backlog: VecDeque::new(), unsent }
+        WorkerEnd { ends, backlog: VecDeque::new(), unsent, shared: None }
     }
 
     /// Gives the worker's next message to `take`; `false` when there is none. Snapshots given back die here.
@@ -46,8 +59,41 @@ impl WorkerEnd {
 
     /// Queues an update: none is lost, and their order is kept.
     pub fn update(&mut self, update: Update) {
+        if let Some(shared) = &mut self.shared {
+            shared.sent += 1;
+            shared.waiting.push_back(shared.sent);
+        }
         self.backlog.push_back(update);
         self.push();
+    }
+
+    /// Before the first update: a load test will send updates too.
+    pub fn share(&mut self) {
+        self.shared = Some(Shared::default());
+    }
+
+    /// Queues an update of a load test if there is room for it now.
+    pub fn load(&mut self, update: Update) -> bool {
+        let Some(shared) = &mut self.shared else { return false };
+        let taken = self.backlog.is_empty() && self.ends.updates.push(update).is_ok();
+        shared.sent += u64::from(taken);
+        taken
+    }
+
+    /// Updates of the slow path that the worker has applied.
+    pub fn applied(&mut self) -> u64 {
+        let all = self.ends.stats.applied();
+        let Some(shared) = &mut self.shared else { return all };
+        while shared.waiting.pop_front_if(|at| *at <= all).is_some() {
+            shared.applied += 1;
+        }
+        shared.applied
+    }
+
+    /// Updates of a load test that the worker has applied.
+    pub fn applied_of_load(&mut self) -> u64 {
+        let all = self.ends.stats.applied();
+        all.saturating_sub(self.applied())
     }
 
     /// Moves waiting updates into the ring as far as it goes.
@@ -131,5 +177,22 @@ mod tests {
             end.push();
         }
         assert_eq!((end.waiting(), end.stats().applied()), (0, 10));
+    }
+
+    #[test]
+    fn what_a_load_test_sends_acknowledges_nothing_of_the_slow_path() {
+        let sizes = Sizes { bindings: 1024, updates: 4, punts: 16, parked: 0 };
+        let fib = Arc::new(FibBuilder::default().build());
+        let (mut workers, ends, _table) = workers::<Mbuf>(1, sizes, fib);
+        let ends = ends.into_iter().next().expect("one worker");
+        let mut end = WorkerEnd::new(ends, Arc::new([]));
+        end.share();
+        assert!(end.load(Update::Unbind { key: 1 }) && end.load(Update::Unbind { key: 2 }));
+        end.update(Update::Unbind { key: 3 });
+        assert!(end.load(Update::Unbind { key: 4 }));
+        assert!(!end.load(Update::Unbind { key: 5 }), "no room");
+        assert_eq!(end.applied(), 0);
+        workers[0].housekeeping();
+        assert_eq!((end.applied(), end.applied_of_load()), (1, 3));
     }
 }

@@ -137,8 +137,19 @@ impl Daemon {
 
     /// `maard` in a namespace, answering on its control socket.
     pub fn maard(net: &Net, namespace: &str, config: &Path, control: &Path) -> Daemon {
+        Daemon::maard_with(net, namespace, config, control, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn maard_with(
+        net: &Net,
+        namespace: &str,
+        config: &Path,
+        control: &Path,
+        more: &[&str],
+    ) -> Daemon {
         let mut command = inside(namespace, env!("CARGO_BIN_EXE_maard"));
-        command.arg("--config").arg(config);
+        command.arg("--config").arg(config).args(more);
         let mut daemon = Daemon::start(net, "maard", command);
         until("maard answers on its control socket", Duration::from_secs(30), || {
             assert!(daemon.child.try_wait().expect("a child").is_none(), "maard ended");

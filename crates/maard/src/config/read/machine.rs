@@ -9,10 +9,15 @@ use dataplane::fib::Role;
 
 impl Reader<'_> {
     pub(super) fn eal(&self, top: &Map<'_>) -> Option<Eal> {
-        const KEYS: &[&str] = &["hugepages", "memory", "mbufs"];
+        const KEYS: &[&str] = &["hugepages", "memory", "mbufs", "mbuf_size"];
         let default_mbufs = || At { value: 32_768, at: top.at.clone() };
         let Some(field) = top.get("eal") else {
-            return Some(Eal { hugepages: false, memory: 256, mbufs: default_mbufs() });
+            return Some(Eal {
+                hugepages: false,
+                memory: 256,
+                mbufs: default_mbufs(),
+                mbuf_size: None,
+            });
         };
         let map = field.map(self.p, KEYS)?;
         let count = |t: &str| scalar::number(t, 1024..=4_194_304).map(|n| n as u32);
@@ -26,6 +31,13 @@ impl Reader<'_> {
                 scalar::number(t, 64..=1_048_576).map(|n| n as u32)
             }),
             mbufs,
+            mbuf_size: self.or(
+                &map,
+                "mbuf_size",
+                "a number of octets from 128 to 9664",
+                None,
+                |t| scalar::number(t, 128..=9664).map(|n| Some(n as u16)),
+            ),
         })
     }
 
