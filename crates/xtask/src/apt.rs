@@ -20,6 +20,8 @@ pub const FREEDIAMETER: &[&str] = &[
     "libc6-dev",
     "libfreediameter-dev",
 ];
+/// To measure: testpmd, and the examples that l3fwd is built from.
+pub const BENCH: &[&str] = &["dpdk-dev", "dpdk-doc", "make"];
 
 /// Installs what is missing of `lists`; with everything there it asks nobody and needs no root.
 pub fn install(lists: &[&[&'static str]]) -> Result<(), Failed> {

@@ -3,6 +3,7 @@
 //! It depends on next to nothing, because it is built before anything is installed.
 
 mod apt;
+mod bench;
 mod bench_aaa;
 mod run;
 
@@ -28,10 +29,16 @@ enum Task {
     },
     /// Formatting, lints and every test, the lab included (root)
     Test,
-    /// Speed, side by side with other programs
+    /// Measures the shipped maard against testpmd and l3fwd in one run, or an AAA server (root, two cores, hugepages are
+    /// taken and given back). `--quick` takes less than two minutes once built; `benches/README.md` says how to run one
+    /// case alone
+    #[command(args_conflicts_with_subcommands = true)]
     Bench {
         #[command(subcommand)]
-        bench: Bench,
+        bench: Option<Bench>,
+        /// Passed on; `cargo xtask bench -- --help` shows all
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
     },
     /// What needs no root: formatting, lints, and the tests of the crates that run without DPDK
     Check,
@@ -47,7 +54,8 @@ fn main() -> ExitCode {
     let result = match Args::parse().task {
         Task::Demo { out } => demo(out),
         Task::Test => test(),
-        Task::Bench { bench: Bench::Aaa(options) } => bench_aaa::run(options),
+        Task::Bench { bench: Some(Bench::Aaa(options)), .. } => bench_aaa::run(options),
+        Task::Bench { bench: None, args } => bench::run(&args),
         Task::Check => check(),
     };
     match result {
