@@ -8,6 +8,7 @@
 //!
 //! The fields are read in place at the offsets the shim gives: a packet costs no call into C until it is freed.
 
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use dpdk_sys as sys;
@@ -56,6 +57,25 @@ impl Mbuf {
         Some(&mut self.data_mut()[len..])
     }
 
+    /// Puts the segments of another frame behind those of this one; gives it back where they would be more than DPDK
+    /// counts.
+    pub fn chain(&mut self, tail: Mbuf) -> Result<(), Mbuf> {
+        let Some(segments) =
+            self.get::<u16>(sys::SHIM_MBUF_NB_SEGS).checked_add(tail.segments() as u16)
+        else {
+            return Err(tail);
+        };
+        let len = self.frame_len() + tail.frame_len();
+        let mut last = ManuallyDrop::new(Mbuf(self.0));
+        while let Some(next) = last.second() {
+            last = next;
+        }
+        last.set(sys::SHIM_MBUF_NEXT, ManuallyDrop::new(tail).0.as_ptr());
+        self.set(sys::SHIM_MBUF_NB_SEGS, segments);
+        self.set(sys::SHIM_MBUF_PKT_LEN, len as u32);
+        Ok(())
+    }
+
     /// Octets free behind the data of the first segment.
     pub fn tailroom(&self) -> usize {
         let buffer = usize::from(self.get::<u16>(sys::SHIM_MBUF_BUF_LEN));
@@ -100,17 +120,49 @@ impl Mbuf {
         unsafe { self.0.as_ptr().cast::<u8>().add(offset as usize).cast::<T>().write(value) }
     }
 
+    /// The first segment's pool: where `PacketBuf::another` takes its buffer from.
+    fn pool(&self) -> *mut sys::rte_mempool {
+        self.get(sys::SHIM_MBUF_POOL)
+    }
+
+    /// The second segment, borrowed: never dropped, so nothing is freed through it.
+    fn second(&self) -> Option<ManuallyDrop<Mbuf>> {
+        NonNull::new(self.get::<*mut sys::rte_mbuf>(sys::SHIM_MBUF_NEXT))
+            .map(|next| ManuallyDrop::new(Mbuf(next)))
+    }
+
+    /// Moves up to `n` octets of the second segment, which there is, to the end of the first, which has room for them;
+    /// a segment that is empty then is freed. How many it moved.
+    fn pull(&mut self, second: &mut Mbuf, n: usize) -> usize {
+        let (len, n) = (self.data_len(), n.min(second.data_len()));
+        // Not more than the tailroom, as the caller knows.
+        self.set(sys::SHIM_MBUF_DATA_LEN, (len + n) as u16);
+        self.data_mut()[len..].copy_from_slice(&second.data()[..n]);
+        let (off, left) = (second.data_off() + n, second.data_len() - n);
+        second.set(sys::SHIM_MBUF_DATA_OFF, off as u16);
+        second.set(sys::SHIM_MBUF_DATA_LEN, left as u16);
+        if left == 0 {
+            let third = second.get::<*mut sys::rte_mbuf>(sys::SHIM_MBUF_NEXT);
+            self.set(sys::SHIM_MBUF_NEXT, third);
+            self.set(sys::SHIM_MBUF_NB_SEGS, (self.segments() - 1) as u16);
+            second.set(sys::SHIM_MBUF_NEXT, std::ptr::null_mut::<sys::rte_mbuf>());
+            // Unlinked above, so a chain of one of its own.
+            drop(Mbuf(second.0));
+        }
+        n
+    }
+
     /// Cuts a chain to `len` octets, which the caller knows to be fewer than it has, and frees what is behind.
     fn truncate_chain(&mut self, len: usize) {
         let mut left = len;
         let mut kept = 1u16;
         // A borrowed view of a segment: never dropped, so nothing is freed through it.
-        let mut segment = std::mem::ManuallyDrop::new(Mbuf(self.0));
+        let mut segment = ManuallyDrop::new(Mbuf(self.0));
         while segment.data_len() < left {
             left -= segment.data_len();
             kept += 1;
-            match NonNull::new(segment.get::<*mut sys::rte_mbuf>(sys::SHIM_MBUF_NEXT)) {
-                Some(next) => segment = std::mem::ManuallyDrop::new(Mbuf(next)),
+            match segment.second() {
+                Some(next) => segment = next,
                 None => break,
             }
         }
@@ -141,6 +193,35 @@ impl PacketBuf for Mbuf {
     #[inline]
     fn is_contiguous(&self) -> bool {
         self.segments() == 1
+    }
+
+    #[inline]
+    fn frame_len(&self) -> usize {
+        Mbuf::frame_len(self)
+    }
+
+    fn append(&mut self, n: usize) -> Option<&mut [u8]> {
+        Mbuf::append(self, n)
+    }
+
+    fn pull_up(&mut self, n: usize) -> bool {
+        let missing = n.saturating_sub(self.data_len());
+        if n > self.frame_len() || missing > self.tailroom() {
+            return missing == 0;
+        }
+        let mut left = missing;
+        while left > 0 {
+            let Some(mut second) = self.second() else { return false };
+            left -= self.pull(&mut second, left);
+        }
+        true
+    }
+
+    fn another(&self) -> Option<Mbuf> {
+        // SAFETY: the pool this mbuf came from exists: one whose mbufs are not all back is never freed (mempool.rs).
+        let raw = unsafe { sys::shim_pktmbuf_alloc(self.pool()) };
+        // SAFETY: fresh from the pool: one reference, ours.
+        NonNull::new(raw).map(|raw| unsafe { Mbuf::from_raw(raw) })
     }
 
     #[inline]

@@ -17,6 +17,7 @@ fn a_ring_port_loops_and_every_mbuf_comes_home() {
     let pool = test.pool(4095);
     assert_eq!((pool.size(), pool.available(), pool.in_use()), (4095, 4095, 0));
     an_mbuf_is_a_packet_buffer(&pool);
+    a_chain_is_pulled_into_its_first_segment(&pool);
     an_empty_pool_gives_none_and_recovers(&pool);
 
     let mut port = test.port("net_ring0");
@@ -62,6 +63,36 @@ fn an_mbuf_is_a_packet_buffer(pool: &Mempool) {
     assert!(pool.alloc_copy(&[0; 2049]).is_none());
     drop(mbuf);
     assert_eq!(pool.in_use(), 0);
+}
+
+fn a_chain_is_pulled_into_its_first_segment(pool: &Mempool) {
+    let mut mbuf = pool.alloc_copy(b"abc").expect("not empty");
+    for part in [&b"de"[..], b"", b"fgh"] {
+        let part = pool.alloc_copy(part).expect("not empty");
+        mbuf.chain(part).expect("few segments");
+    }
+    assert_eq!((mbuf.data(), mbuf.frame_len(), mbuf.segments()), (&b"abc"[..], 8, 4));
+    assert!(mbuf.append(1).is_none(), "only a frame of one segment grows");
+    assert!(mbuf.pull_up(4) && mbuf.pull_up(2));
+    assert_eq!((mbuf.data(), mbuf.frame_len(), mbuf.segments()), (&b"abcd"[..], 8, 4));
+    assert!(mbuf.pull_up(6));
+    assert_eq!((mbuf.data(), mbuf.frame_len(), mbuf.segments()), (&b"abcdef"[..], 8, 2));
+    assert_eq!(pool.in_use(), 2);
+    assert!(!mbuf.pull_up(9), "it has eight");
+    assert!(mbuf.pull_up(8) && mbuf.is_contiguous());
+    assert_eq!((mbuf.data(), pool.in_use()), (&b"abcdefgh"[..], 1));
+
+    let mut full = pool.alloc_copy(&[1; 2048]).expect("not empty");
+    full.chain(pool.alloc_copy(&[2]).expect("not empty")).expect("few segments");
+    assert!(!full.pull_up(2049) && full.pull_up(2048));
+    assert_eq!((full.frame_len(), full.segments()), (2049, 2));
+
+    let other = mbuf.another().expect("not empty");
+    assert_eq!((other.frame_len(), other.segments(), other.tailroom()), (0, 1, 2048));
+    drop((mbuf, full, other));
+    assert_eq!(pool.in_use(), 0);
+    let all: Vec<_> = std::iter::from_fn(|| pool.alloc()).collect();
+    assert!(all[0].another().is_none(), "the pool is empty");
 }
 
 fn an_empty_pool_gives_none_and_recovers(pool: &Mempool) {

@@ -1,38 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a packet buffer is: DPDK's mbuf on a worker, a `Vec` in tests and in the simulator.
 
-/// A frame with room in front of it. Implementations free themselves when dropped.
-pub trait PacketBuf {
+/// A frame with room in front of it, in one segment or several. Implementations free themselves when dropped.
+pub trait PacketBuf: Sized {
     /// The frame, from the Ethernet header on. For a multi-segment frame: its first segment.
     fn data(&self) -> &[u8];
     /// As [`PacketBuf::data`], to be changed in place.
     fn data_mut(&mut self) -> &mut [u8];
     /// Whether `data` is the whole frame.
     fn is_contiguous(&self) -> bool;
-    /// Grows the frame by `n` octets in front and gives the whole frame; `None` (and no change) without the headroom.
+    /// Octets of the whole frame, all segments.
+    fn frame_len(&self) -> usize;
+    /// Grows the frame by `n` octets in front and gives the first segment; `None` (and no change) without the headroom.
     fn prepend(&mut self, n: usize) -> Option<&mut [u8]>;
-    /// Cuts `n` octets off the front. `n` is at most the length.
+    /// Grows a frame of one segment by `n` octets at its end and gives these; they hold anything. `None` (and no change)
+    /// without the room.
+    fn append(&mut self, n: usize) -> Option<&mut [u8]>;
+    /// Cuts `n` octets off the front. `n` is at most the length of the first segment.
     fn trim_front(&mut self, n: usize);
     /// Cuts the frame to `len` octets; no effect when it is shorter already.
     fn truncate(&mut self, len: usize);
+    /// Moves octets of further segments into the first, until it holds the first `n` of the frame. `false` where there are
+    /// fewer, or no room; the frame is the same in any case.
+    fn pull_up(&mut self, n: usize) -> bool;
+    /// An empty buffer from where this one came, with headroom; `None` when there is none.
+    fn another(&self) -> Option<Self>;
 }
 
-/// A buffer in ordinary memory with 128 octets of headroom, as DPDK's default.
+/// A buffer in ordinary memory with 128 octets of headroom and room for [`DATA_ROOM`], as DPDK's default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VecBuf {
     bytes: Vec<u8>,
     start: usize,
+    /// Further segments.
+    more: Vec<Vec<u8>>,
 }
 
 /// DPDK's RTE_PKTMBUF_HEADROOM.
 pub const HEADROOM: usize = 128;
+/// Octets a segment holds behind the headroom, unless it was made longer.
+pub const DATA_ROOM: usize = 2048;
 
 impl VecBuf {
     /// A buffer that holds `frame`.
     pub fn new(frame: &[u8]) -> Self {
+        VecBuf::chained(frame, &[])
+    }
+
+    /// A frame in several segments.
+    pub fn chained(first: &[u8], more: &[&[u8]]) -> Self {
         let mut bytes = vec![0; HEADROOM];
-        bytes.extend_from_slice(frame);
-        VecBuf { bytes, start: HEADROOM }
+        bytes.extend_from_slice(first);
+        VecBuf { bytes, start: HEADROOM, more: more.iter().map(|part| part.to_vec()).collect() }
+    }
+
+    /// The whole frame, all segments.
+    pub fn to_vec(&self) -> Vec<u8> {
+        [self.data(), &self.more.concat()].concat()
+    }
+
+    fn room(&self) -> usize {
+        (HEADROOM + DATA_ROOM).saturating_sub(self.bytes.len())
     }
 }
 
@@ -46,12 +74,25 @@ impl PacketBuf for VecBuf {
     }
 
     fn is_contiguous(&self) -> bool {
-        true
+        self.more.is_empty()
+    }
+
+    fn frame_len(&self) -> usize {
+        self.data().len() + self.more.iter().map(Vec::len).sum::<usize>()
     }
 
     fn prepend(&mut self, n: usize) -> Option<&mut [u8]> {
         self.start = self.start.checked_sub(n)?;
         Some(self.data_mut())
+    }
+
+    fn append(&mut self, n: usize) -> Option<&mut [u8]> {
+        if !self.is_contiguous() || n > self.room() {
+            return None;
+        }
+        let len = self.bytes.len();
+        self.bytes.resize(len + n, 0);
+        Some(&mut self.bytes[len..])
     }
 
     fn trim_front(&mut self, n: usize) {
@@ -60,7 +101,29 @@ impl PacketBuf for VecBuf {
     }
 
     fn truncate(&mut self, len: usize) {
+        let first = self.data().len();
         self.bytes.truncate(self.start + len);
+        let mut left = len.saturating_sub(first);
+        for part in &mut self.more {
+            part.truncate(left);
+            left -= part.len();
+        }
+        self.more.retain(|part| !part.is_empty());
+    }
+
+    fn pull_up(&mut self, n: usize) -> bool {
+        let missing = n.saturating_sub(self.data().len());
+        if n > self.frame_len() || missing > self.room() {
+            return missing == 0;
+        }
+        let mut rest = self.more.concat();
+        self.bytes.extend(rest.drain(..missing));
+        self.more = if rest.is_empty() { Vec::new() } else { vec![rest] };
+        true
+    }
+
+    fn another(&self) -> Option<Self> {
+        Some(VecBuf::new(&[]))
     }
 }
 
@@ -87,5 +150,36 @@ mod tests {
         assert_eq!(buf.data(), b"inner");
         buf.trim_front(5);
         assert!(buf.data().is_empty());
+    }
+
+    #[test]
+    fn a_frame_grows_at_its_end_as_far_as_its_room() {
+        let mut buf = VecBuf::new(b"first");
+        buf.append(4).expect("there is room").copy_from_slice(b"last");
+        assert_eq!((buf.data(), buf.frame_len()), (&b"firstlast"[..], 9));
+        assert_eq!(buf.append(DATA_ROOM - 8), None);
+        assert_eq!(VecBuf::chained(b"a", &[b"b"]).append(1), None);
+        assert_eq!(buf.another().expect("always").frame_len(), 0);
+    }
+
+    #[test]
+    fn a_chain_is_cut_anywhere_and_pulled_into_its_first_segment() {
+        let chain = || VecBuf::chained(b"abc", &[b"de", b"fgh"]);
+        assert_eq!((chain().frame_len(), chain().to_vec()), (8, b"abcdefgh".to_vec()));
+        for len in 0..10 {
+            let mut cut = chain();
+            cut.truncate(len);
+            assert_eq!(cut.to_vec(), b"abcdefgh"[..len.min(8)], "{len}");
+            assert_eq!(cut.is_contiguous(), len <= 3);
+        }
+        for n in 0..10 {
+            let mut pulled = chain();
+            assert_eq!(pulled.pull_up(n), n <= 8, "{n}");
+            assert_eq!(pulled.to_vec(), b"abcdefgh");
+            assert!(n > 8 || pulled.data().len() >= n);
+        }
+        let mut long = VecBuf::chained(&[1; 2000], &[&[2; 100]]);
+        assert!(!long.pull_up(2100) && long.pull_up(2048) && long.pull_up(2000));
+        assert_eq!((long.data().len(), long.frame_len()), (2048, 2100));
     }
 }
