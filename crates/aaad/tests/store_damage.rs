@@ -221,6 +221,9 @@ fn a_database_that_is_missing_cut_short_or_older_than_the_answers_is_refused() {
     assert!(refusal(directory.path()).contains("locations.redb is damaged"));
     fs::remove_file(&data).unwrap();
     assert!(refusal(directory.path()).contains("locations.redb is missing"));
+    let alone = copy(directory.path());
+    fs::remove_file(alone.path().join(MARK)).unwrap();
+    assert!(refusal(alone.path()).contains("locations.redb is missing beside journal-"));
     let journals = JOURNALS.map(|name| fs::read(directory.path().join(name)).unwrap_or_default());
     for name in [DATA].into_iter().chain(JOURNALS) {
         let _ = fs::copy(older.path().join(name), directory.path().join(name));

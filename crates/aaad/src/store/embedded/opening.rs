@@ -6,7 +6,7 @@
 
 use super::checkpoint::{self, Entry, Rows};
 use super::codec::{self, checksum};
-use super::files::{DATA, Files, MARK};
+use super::files::{DATA, Files, JOURNALS, MARK};
 use super::journal::{self, Broken, SLOTS};
 use crate::store::row::Row;
 use crate::store::{Opening, StoreError};
@@ -137,6 +137,10 @@ fn open_as(
         }
         (Opening::Restored, true, _) => restore(files, wall, name),
         (Opening::AsItIs, false, Mark::Missing | Mark::Creating) => {
+            // Its records would be played into the new table at the next start.
+            if let Some(name) = journal_left(files)? {
+                return Err(format!("{DATA} is missing beside {name}; {MEND}"));
+            }
             info!("store {name}: new, with an empty table");
             create(files, wall)
         }
@@ -146,6 +150,17 @@ fn open_as(
         (Opening::AsItIs, true, Mark::Creating) => take(files, 0, name),
         (Opening::AsItIs, true, Mark::At(group)) => take(files, group, name),
     }
+}
+
+/// A journal without its table.
+fn journal_left(files: &mut impl Files) -> Result<Option<&'static str>, String> {
+    for (slot, name) in JOURNALS.into_iter().enumerate() {
+        let octets = files.read_journal(slot).map_err(|error| format!("{name}: {error}"))?;
+        if !octets.is_empty() {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 fn builder(name: &str) -> Builder {

@@ -292,7 +292,12 @@ impl<F: Files> Writer<F> {
         let full = |patience: usize| {
             self.young.len() >= patience * GENERATION || self.offset >= patience as u64 * JOURNAL
         };
-        if !full(1) || self.read_only {
+        if !full(1) {
+            return;
+        }
+        if self.read_only {
+            // Questions go on; what they read is in the table, or in the generation before.
+            self.young.retain(|_, entry| entry.changed);
             return;
         }
         let wait = full(PATIENCE);
