@@ -193,8 +193,11 @@ mod tests {
             ("mns: 1\nports: [1]", "l.yaml:2: ports[0]: `1` is not the number of an access port"),
             ("mns: 65535\nbindings_in: 2001::/64", "`2001::/64` is not a prefix of /8 to /56"),
             ("bindings: 9\ngrow_to: 8", "l.yaml:2: grow_to: is less than the 9 bindings"),
-            ("bindings: 65537", "makes 65537 keys and the table holds 65536; raise `bindings`"),
-            ("bindings: 65000\nupdates_per_second: 1", "makes 66024 keys"),
+            (
+                "bindings: 1048577",
+                "makes 1048577 keys and the table holds 1048576; raise `bindings`",
+            ),
+            ("bindings: 1048000\nupdates_per_second: 1", "makes 1049024 keys"),
             ("bindings_in: 2001:db8::/32", "bindings_in: overlaps the pool"),
             ("bindings: 300\nbindings_in: fd00::/56", "bindings_in: is too small"),
         ] {
