@@ -51,7 +51,7 @@ pub enum By {
 /// Why a packet is parked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Why {
-    /// R-41 (a): its source is not yet the station's, whose exchange is running.
+    /// R-41 (a): its source is not yet the station's, whose exchange is running or to be begun.
     Pending,
     /// The same of a station without record, on a port where frames attach: this packet is the frame.
     Stranger,

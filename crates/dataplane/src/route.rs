@@ -120,12 +120,17 @@ impl<'a> Router<'a> {
         // R-41 (a). Another station's source will not be this one's.
         let others =
             matches!(Verdict::from_word(word), Some(Verdict::Deliver { mac: of, .. }) if of != mac);
-        let may_come = self.parking && !others && self.fib.anchor(src).is_some();
+        let anchor = self.fib.anchor(src).filter(|_| self.parking && !others);
+        let may_come = anchor.is_some();
         match self.station(mac) {
             None if may_come && self.info.attach_on_frame => wait(Why::Stranger),
             None => self.stranger(),
             Some(Station::Exchange) if may_come => wait(Why::Pending),
             Some(Station::Exchange) => Drop(DropReason::SourcePending),
+            // Another MAAR leased it and may say that it is the station's.
+            Some(Station::Attached) if matches!(anchor, Some(Anchor::Peer(_))) => {
+                wait(Why::Pending)
+            }
             Some(Station::Attached) => Punt(PuntReason::SourceFailed),
             Some(Station::Quiet) => Drop(DropReason::StationQuiet),
         }

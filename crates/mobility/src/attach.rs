@@ -2,7 +2,7 @@
 //! A station shows up or leaves: from RS, L2 event or frame to an MN record that asks
 //! the AAA. What follows is in `handover`.
 
-use crate::maar::Maar;
+use crate::maar::{Maar, QUIET};
 use crate::mn::{Mn, State};
 use crate::timers::Timer;
 use crate::{Output, PortId, StationState};
@@ -40,6 +40,9 @@ impl Maar {
         }
         if matches!(mn.state, State::Attached | State::WaitSdba(_)) {
             self.advertise(now, &id);
+        }
+        if self.mns.get(&id).is_some_and(|mn| matches!(mn.state, State::Attached)) {
+            self.recover_claims(now, &id);
         }
     }
 
@@ -112,9 +115,11 @@ impl Maar {
     pub(crate) fn detach(&mut self, now: Now, id: &Nai) {
         let Some(mn) = self.mns.get_mut(id) else { return };
         mn.state = State::Detached;
+        mn.claims.clear();
         let (mac, prefixes) = (mn.mac, mn.prefixes());
         self.timers.arm(Timer::State(id.clone()), now.mono + self.config.timers.detach);
         self.timers.disarm(&Timer::Advert(id.clone()));
+        self.drop_recoveries(id);
         let buffer = self.config.timers.buffer;
         for prefix in prefixes {
             self.lists.set_detached(prefix, !buffer.is_zero(), &mut self.out);
@@ -158,6 +163,7 @@ impl Maar {
     pub(crate) fn withdraw(&mut self, id: &Nai) {
         self.unwatch(id);
         self.drop_updates(id);
+        self.drop_recoveries(id);
         self.asking.remove(id);
         if let Some(mn) = self.mns.get(id) {
             self.unplace(id, &mn.prefixes());
@@ -200,7 +206,7 @@ impl Maar {
         let mn = self.mns.entry(id.clone()).or_insert_with(|| Mn::new(id.clone(), mac, port));
         let old_mac = mn.mac;
         let moved = (mn.mac, mn.port) != (mac, port);
-        (mn.mac, mn.port) = (mac, port);
+        (mn.mac, mn.port, mn.port_since) = (mac, port, now.mono);
         mn.gone = false;
         let before = self.stations.insert(mac, id.clone());
         if let Some(other) = before.filter(|before| *before != id) {
@@ -220,7 +226,7 @@ impl Maar {
             }
             State::WaitSdba(_) | State::Attached => {
                 if moved {
-                    let exchange = self.asking.contains(&id);
+                    let exchange = self.asking.contains(&id) || self.is_recovering(&id);
                     let state =
                         if exchange { StationState::Exchange } else { StationState::Attached };
                     self.set_station(now, mac, state);
@@ -231,6 +237,21 @@ impl Maar {
             State::WaitAaa { .. } | State::Detached | State::Released(_) => {}
         }
         self.begin_attachment(now, &id, via);
+    }
+
+    /// A silent move from one access port to another of this router, at most once a second.
+    pub(crate) fn change_port(&mut self, now: Now, id: &Nai, port: PortId) {
+        let timer = Timer::Settle(id.clone());
+        if self.config.event_only_ports.contains(&port) {
+            return self.count("attach_event_only");
+        }
+        let Some(mn) = self.mns.get_mut(id) else { return };
+        if mn.port == port || now.mono - mn.port_since < QUIET {
+            return;
+        }
+        (mn.port, mn.port_since, mn.settled) = (port, now.mono, false);
+        self.timers.arm(timer, now.mono + self.config.timers.settle);
+        self.place_mn(id);
     }
 
     /// A packet of the data plane's sample.

@@ -118,8 +118,7 @@ impl Maar {
     fn answer_or_hold(&mut self, now: Now, from: Ipv6Addr, ddbu: Ddbu, granted: u16) {
         let cns = self.cn_places(now, &ddbu);
         let unknown = cns.iter().any(|place| place.moved_to == Some(Ipv6Addr::UNSPECIFIED));
-        let may_come = !self.asking.is_empty() || !self.requests.is_empty();
-        if unknown && may_come && self.held.len() < MAX_HELD {
+        if unknown && self.exchange_runs() && self.held.len() < MAX_HELD {
             let until = now.mono + HELD_FOR;
             self.held.push_back(Held { until, from, ddbu, granted });
             let first = self.held.front().map_or(until, |held| held.until);

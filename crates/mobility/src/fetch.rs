@@ -21,20 +21,12 @@ const MAX_ASKED: usize = 20;
 impl Maar {
     /// (5) The previous MAAR is asked for the lists.
     pub(crate) fn start_sdbu(&mut self, now: Now, id: &Nai, previous: Ipv6Addr) {
-        let random = self.rng.next() as u16;
-        let seq = self.config.first_sequence.map_or(random, |(sdbu, _)| sdbu);
         let timeout = self.first_repeat(previous);
         let Some(mn) = self.mns.get_mut(id) else { return };
         let groups = ask_groups(&mn.claims);
+        let seq = mn.next_seq();
         let repeats = Repeats::new(now.mono, seq, timeout);
-        let asking = Asking {
-            previous,
-            groups,
-            cursor: None,
-            seq: seq.wrapping_add(1),
-            repeats,
-            resynced: false,
-        };
+        let asking = Asking { previous, groups, cursor: None, repeats, resynced: false };
         mn.state = State::WaitSdba(asking);
         self.asking.insert(id.clone());
         self.send_sdbu(now, id, seq);
@@ -65,12 +57,11 @@ impl Maar {
 
     /// T_RETX, or the end of the exchange 63 s after its start.
     pub(crate) fn repeat_sdbu(&mut self, now: Now, id: &Nai) {
-        let Some(State::WaitSdba(asking)) = self.mns.get_mut(id).map(|mn| &mut mn.state) else {
-            return;
-        };
-        let (seq, previous) = (asking.seq, asking.previous);
+        let Some(mn) = self.mns.get_mut(id) else { return };
+        let seq = mn.next_seq();
+        let State::WaitSdba(asking) = &mut mn.state else { return };
+        let previous = asking.previous;
         if asking.repeats.again(now.mono, seq) {
-            asking.seq = seq.wrapping_add(1);
             self.send_sdbu(now, id, seq);
         } else {
             self.count("sdbu_unanswered");
@@ -87,16 +78,14 @@ impl Maar {
         mesg_id: Option<MesgId>,
     ) {
         let Some(id) = sdba.mn_id.clone() else { return self.count("ba_unexpected") };
-        let Some(State::WaitSdba(asking)) = self.mns.get_mut(&id).map(|mn| &mut mn.state) else {
-            return self.count("ba_unexpected");
+        let asking = match self.mns.get_mut(&id).map(|mn| &mut mn.state) {
+            Some(State::WaitSdba(asking)) if asking.previous == from => asking,
+            _ => return self.on_recovery_answer(now, &id, from, sdba, mesg_id),
         };
         let Some(round_trip) = asking.repeats.round_trip(now.mono, sdba.seq) else {
             // A 135 carries the last accepted number instead of ours (RFC 6275 §6.1.8).
             return self.resync_sdbu(now, &id, from, &sdba, None);
         };
-        if asking.previous != from {
-            return self.count("ba_unexpected");
-        }
         if let Some(peer) = self.peers.get(from) {
             peer.sample(round_trip);
         }
@@ -123,38 +112,37 @@ impl Maar {
         sdba: &Sdba,
         mesg_id: Option<MesgId>,
     ) {
-        let Some(State::WaitSdba(asking)) = self.mns.get_mut(id).map(|mn| &mut mn.state) else {
-            return;
-        };
-        if asking.previous != from
-            || asking.resynced
-            || !matches!(sdba.status, Status::SEQUENCE | Status::MESG_ID)
-        {
+        let Some(mn) = self.mns.get_mut(id) else { return };
+        let State::WaitSdba(asking) = &mut mn.state else { return };
+        if asking.resynced || !matches!(sdba.status, Status::SEQUENCE | Status::MESG_ID) {
             return self.count("ba_unexpected");
         }
         asking.resynced = true;
         if sdba.status == Status::SEQUENCE {
-            asking.seq = sdba.seq.wrapping_add(1);
+            mn.seq = sdba.seq.wrapping_add(1);
         }
-        let seq = asking.seq;
-        asking.seq = seq.wrapping_add(1);
+        let seq = mn.seq;
+        mn.seq = seq.wrapping_add(1);
         let again = asking.repeats.again(now.mono, seq);
-        if sdba.status == Status::MESG_ID
-            && let (Some(theirs), Some(peer)) = (mesg_id, self.peers.get(from))
-        {
-            peer.adopt_clock(now, theirs);
-            self.count("peer_clock_off");
+        if sdba.status == Status::MESG_ID {
+            self.adopt_clock(now, from, mesg_id);
         }
         if again {
             self.send_sdbu(now, id, seq);
         }
     }
 
+    /// The peer said 144, with its time.
+    pub(crate) fn adopt_clock(&mut self, now: Now, from: Ipv6Addr, theirs: Option<MesgId>) {
+        if let (Some(theirs), Some(peer)) = (theirs, self.peers.get(from)) {
+            peer.adopt_clock(now, theirs);
+            self.count("peer_clock_off");
+        }
+    }
+
     fn fetched(&mut self, now: Now, id: &Nai, from: Ipv6Addr, sdba: Sdba) {
         self.step(id, 6, "", Some(from));
-        for serving in sdba.groups.iter().flat_map(|group| &group.sessions) {
-            self.learn_place(now, serving.cn, serving.maar, Source::Sdba);
-        }
+        sdba.groups.iter().for_each(|group| self.learn_places(now, group));
         for group in &sdba.groups {
             self.take_over(now, id, group);
         }
@@ -167,20 +155,26 @@ impl Maar {
     /// the next page.
     fn ask_for_more(&mut self, now: Now, id: &Nai, cursor: (Ipv6Addr, Ipv6Addr)) {
         let Some(State::WaitSdba(asking)) = self.mns.get(id).map(|mn| &mn.state) else { return };
-        let (seq, previous) = (asking.seq, asking.previous);
+        let previous = asking.previous;
         let timeout = self.first_repeat(previous);
-        let Some(State::WaitSdba(asking)) = self.mns.get_mut(id).map(|mn| &mut mn.state) else {
-            return;
-        };
+        let Some(mn) = self.mns.get_mut(id) else { return };
+        let seq = mn.next_seq();
+        let State::WaitSdba(asking) = &mut mn.state else { return };
         if asking.cursor.is_some_and(|old| old >= cursor) {
             // A page that does not lead on would be asked for without end.
             self.count("sdba_cursor_stuck");
             return self.finish(now, id, previous, Some(Status::INCOMPLETE));
         }
         asking.cursor = Some(cursor);
-        asking.seq = seq.wrapping_add(1);
         asking.repeats = Repeats::new(now.mono, seq, timeout);
         self.send_sdbu(now, id, seq);
+    }
+
+    /// Where the CNs of a HoA are by its previous MAAR or anchor.
+    pub(crate) fn learn_places(&mut self, now: Now, group: &TellGroup) {
+        for serving in &group.sessions {
+            self.learn_place(now, serving.cn, serving.maar, Source::Sdba);
+        }
     }
 
     /// Where a CN is, by somebody else's word: its own MAAR's fresh word stands above it.
@@ -219,8 +213,8 @@ impl Maar {
         }
     }
 
-    /// A HoA the previous MAAR confirms: Active, with its sessions.
-    fn take_over(&mut self, now: Now, id: &Nai, group: &TellGroup) {
+    /// A HoA the previous MAAR or the anchor confirms: Active, with its sessions.
+    pub(crate) fn take_over(&mut self, now: Now, id: &Nai, group: &TellGroup) {
         let (hoa, prefix) = (group.hoa, Prefix64::of(group.hoa));
         if !self.may_serve(id, hoa) {
             return self.count("ba_item_refused");

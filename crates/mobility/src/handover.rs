@@ -25,8 +25,10 @@ impl Maar {
     pub(crate) fn begin_attachment(&mut self, now: Now, id: &Nai, via: &'static str) {
         self.counter += 1;
         let attachment = self.counter;
+        let random = self.rng.next() as u16;
         let Some(mn) = self.mns.get_mut(id) else { return };
         mn.attachment = attachment;
+        mn.seq = self.config.first_sequence.map_or(random, |(sdbu, _)| sdbu);
         mn.settled = false;
         mn.sessions.forget_known();
         mn.state = State::WaitAaa { request: None };
@@ -36,6 +38,7 @@ impl Maar {
         {
             self.timers.disarm(&timer);
         }
+        self.drop_recoveries(id);
         self.lift_station(mac);
         // What the old attachment told others is told anew with the new attach time.
         self.drop_updates(id);
@@ -226,7 +229,6 @@ impl Maar {
         self.asking.remove(id);
         let Some(mn) = self.mns.get_mut(id) else { return };
         mn.externals.retain(|_, entry| entry.active);
-        mn.claims.clear();
         mn.state = State::Attached;
         let (mac, attachment, has_old) = (mn.mac, mn.attachment, !mn.externals.is_empty());
         self.timers.disarm(&Timer::State(id.clone()));
@@ -235,7 +237,6 @@ impl Maar {
         }
         self.place_mn(id);
         self.end_internals(id);
-        self.set_station(now, mac, StationState::Attached);
         self.bind_all(now, id);
         if has_old {
             self.advertise(now, id);
@@ -251,6 +252,12 @@ impl Maar {
         if outdated || self.mns.get(id).is_some_and(|mn| mn.gone) {
             // A newer attachment exists elsewhere, or will; its sDBU will fetch the lists.
             self.detach(now, id);
+        } else {
+            self.end_needless_recoveries(id);
+            self.recover_claims(now, id);
+            let recovering = self.is_recovering(id);
+            let state = if recovering { StationState::Exchange } else { StationState::Attached };
+            self.set_station(now, mac, state);
         }
         self.end_parked(now, mac, id);
         self.answer_held(now);
@@ -261,7 +268,7 @@ impl Maar {
 
     /// The MN is no correspondent elsewhere any more, unless a newer MAAR of it has spoken meanwhile. It is
     /// placed here already, so the workers notice nothing.
-    fn end_internals(&mut self, id: &Nai) {
+    pub(crate) fn end_internals(&mut self, id: &Nai) {
         let Some(mn) = self.mns.get(id) else { return };
         let time = mn.attach_time;
         for prefix in mn.prefixes() {

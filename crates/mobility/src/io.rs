@@ -80,6 +80,15 @@ pub enum Input<'a> {
         /// Who sent it.
         maar: Ipv6Addr,
     },
+    /// A station served here sent a packet whose source is not its own, and no worker parked it.
+    SourceFailed {
+        /// Access port.
+        port: PortId,
+        /// Ethernet source.
+        mac: Mac,
+        /// IPv6 source.
+        source: Ipv6Addr,
+    },
     /// The deadline is reached.
     Timeout,
 }

@@ -5,7 +5,7 @@
 //! Maar::handle(now, Input)  ->  Maar::poll_output() until None  ->  call handle(.., Timeout) at Maar::deadline()
 //! ```
 //! Read first: `handover` (Figure 1, steps 1 to 4), `fetch` (5 and 6), `update` (7 and 8), then the other MAARs' side: `respond`
-//! (previous MAAR) and `correspondent` (CN's MAAR, anchor), then `bindings` (the two lists). README.md beside this
+//! (previous MAAR) and `correspondent` (CN's MAAR, anchor), `recover` (R-25), then `bindings` (the two lists). README.md beside this
 //! crate says which rule is where; PROTOCOL.md holds the rules (R-01 to R-44).
 
 mod advert;
@@ -23,6 +23,7 @@ mod mn;
 mod order;
 mod parked;
 mod peer;
+mod recover;
 mod respond;
 mod rng;
 mod session;

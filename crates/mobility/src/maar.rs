@@ -8,6 +8,7 @@ use crate::mn::{Mn, State};
 use crate::order::Holds;
 use crate::parked::Parked;
 use crate::peer::{Drop, Opened, Peers};
+use crate::recover::Recovery;
 use crate::rng::Rng;
 use crate::timers::{Timer, Timers};
 use crate::update::Updates;
@@ -21,7 +22,7 @@ use wire::mh::Message;
 use wire::time::{AttachTime, Instant, Now};
 
 /// How long a station's frames start nothing after it was released or refused.
-const QUIET: Duration = Duration::from_secs(1);
+pub(crate) const QUIET: Duration = Duration::from_secs(1);
 
 /// One MAAR's protocol state.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Maar {
     pub(crate) requests: HashMap<u64, Nai, foldhash::fast::FixedState>,
     /// MNs in WaitSDBA.
     pub(crate) asking: BTreeSet<Nai>,
+    /// HoAs asked of their anchors, by MN.
+    pub(crate) recoveries: BTreeMap<(Nai, Prefix64), Recovery>,
     /// What the workers hold.
     pub(crate) parked: Parked,
     /// Whose straight packets wait.
@@ -87,6 +90,7 @@ impl Maar {
             stations: HashMap::default(),
             requests: HashMap::default(),
             asking: BTreeSet::new(),
+            recoveries: BTreeMap::new(),
             parked: Parked::default(),
             holds: Holds::new(),
             held: VecDeque::new(),
@@ -114,6 +118,9 @@ impl Maar {
             Input::Parked(key) => self.on_parked(now, key),
             Input::Held { hoa, maar } => self.on_held(now, hoa, maar),
             Input::Marker { hoa, maar } => self.on_marker(hoa, maar),
+            Input::SourceFailed { port, mac, source } => {
+                self.on_source_failed(now, port, mac, source);
+            }
             Input::Timeout => {}
         }
         self.run_timers(now);
@@ -139,6 +146,7 @@ impl Maar {
                 Timer::Internal(prefix) => {
                     self.lists.clear_internal(prefix, &mut self.timers, &mut self.out)
                 }
+                Timer::Recover(mn, prefix) => self.repeat_recovery(now, &mn, prefix),
                 Timer::Held => self.answer_held(now),
                 Timer::Buffer(mn) => self.end_buffer(&mn),
                 Timer::Park(key) => self.on_park_deadline(now, key),

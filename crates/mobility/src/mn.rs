@@ -4,6 +4,7 @@
 use crate::PortId;
 use crate::bindings::External;
 use crate::exchange::{Accepted, Repeats};
+use crate::recover::Budget;
 use crate::session::Sessions;
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
@@ -49,8 +50,6 @@ pub(crate) struct Asking {
     pub(crate) groups: Vec<AskGroup>,
     /// The last pair received, when asking for more.
     pub(crate) cursor: Option<(Ipv6Addr, Ipv6Addr)>,
-    /// The next sequence number.
-    pub(crate) seq: u16,
     pub(crate) repeats: Repeats,
     /// A 135 or 144 has been mended once.
     pub(crate) resynced: bool,
@@ -80,11 +79,15 @@ pub(crate) struct Mn {
     pub(crate) id: Nai,
     pub(crate) mac: Mac,
     pub(crate) port: PortId,
+    /// The last time something showed it there.
+    pub(crate) port_since: Instant,
     pub(crate) link_local: Option<Ipv6Addr>,
     /// Numbers this attachment.
     pub(crate) attachment: u64,
     /// The AAA's time of this attachment; zero before the answer.
     pub(crate) attach_time: AttachTime,
+    /// The next sequence number of its sDBUs, to whichever MAAR.
+    pub(crate) seq: u16,
     pub(crate) lease: Option<Prefix64>,
     /// The external list of this MN, by /64 (draft §3.3).
     pub(crate) externals: BTreeMap<Prefix64, External>,
@@ -95,6 +98,7 @@ pub(crate) struct Mn {
     pub(crate) settled: bool,
     /// Its link went while an exchange was under way: it is Detached when that ends.
     pub(crate) gone: bool,
+    pub(crate) recoveries: Budget,
     pub(crate) state: State,
     pub(crate) queued: Option<Queued>,
 }
@@ -106,18 +110,28 @@ impl Mn {
             id,
             mac,
             port,
+            port_since: Instant::default(),
             link_local: None,
             attachment: 0,
             attach_time: AttachTime(0),
+            seq: 0,
             lease: None,
             externals: BTreeMap::new(),
             sessions: Sessions::default(),
             claims: Vec::new(),
             settled: false,
             gone: false,
+            recoveries: Budget::default(),
             state: State::WaitAaa { request: None },
             queued: None,
         }
+    }
+
+    /// The number of the sDBU that is sent now.
+    pub(crate) fn next_seq(&mut self) -> u16 {
+        let seq = self.seq;
+        self.seq = seq.wrapping_add(1);
+        seq
     }
 
     /// R-10's "attached here".

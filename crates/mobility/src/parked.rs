@@ -5,8 +5,9 @@
 use crate::maar::Maar;
 use crate::mn::{Mn, State};
 use crate::timers::Timer;
-use crate::{Output, ParkKey};
+use crate::{Output, ParkKey, PortId};
 use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::addr::{Mac, Nai, Prefix64};
 use wire::time::Now;
@@ -41,7 +42,11 @@ impl Maar {
             // That worker had no room to note it.
             return self.out.push_back(Output::GiveUp(key));
         }
-        match self.prospect(key) {
+        let prospect = match self.prospect(key) {
+            Prospect::Never if self.recover_parked(now, key) => Prospect::Coming,
+            prospect => prospect,
+        };
+        match prospect {
             Prospect::Came => {}
             Prospect::Coming if !self.config.timers.park.is_zero() => {
                 if self.parked.waiting.insert(key) {
@@ -52,27 +57,47 @@ impl Maar {
         }
     }
 
+    /// Nothing waits; but its anchor may know the source, or the station is at another port than it was.
+    pub(crate) fn on_source_failed(&mut self, now: Now, port: PortId, mac: Mac, source: Ipv6Addr) {
+        let key = ParkKey { station: Some(mac), prefix: Prefix64::of(source) };
+        let Some(id) = self.stations.get(&mac).cloned() else { return };
+        if self.lists.owner(key.prefix) == Some(&id) {
+            self.change_port(now, &id, port);
+        } else if !self.parked.given_up.contains(&key) {
+            self.recover(now, &id, source);
+        }
+    }
+
     fn prospect(&self, key: ParkKey) -> Prospect {
         let owner = self.lists.owner(key.prefix);
         let Some(mac) = key.station else {
-            let exchanges = !self.asking.is_empty() || !self.requests.is_empty();
             return match owner {
                 Some(_) => Prospect::Came,
-                None if exchanges => Prospect::Coming,
+                None if self.exchange_runs() => Prospect::Coming,
                 None => Prospect::Never,
             };
         };
         let mn = self.stations.get(&mac).and_then(|id| self.mns.get(id));
+        let recovered = |mn: &Mn| self.recoveries.contains_key(&(mn.id.clone(), key.prefix));
         match mn.map(|mn| (&mn.state, owner == Some(&mn.id))) {
             // Its HoAs are its own again when the AAA agrees.
             Some((State::WaitAaa { .. }, _)) => Prospect::Coming,
             Some((State::WaitSdba(_) | State::Attached | State::Detached, true)) => Prospect::Came,
             Some((State::WaitSdba(_), false)) => Prospect::Coming,
+            Some((State::Attached, false)) if mn.is_some_and(recovered) => Prospect::Coming,
             _ => Prospect::Never,
         }
     }
 
-    fn give_up_parked(&mut self, now: Now, key: ParkKey) {
+    /// An MN served here uses a HoA that no exchange brings: its anchor is asked.
+    fn recover_parked(&mut self, now: Now, key: ParkKey) -> bool {
+        let Some(mac) = key.station else { return false };
+        let Some(id) = self.stations.get(&mac).cloned() else { return false };
+        // The workers say the /64; its owner is named by any address in it (R-08d).
+        self.recover(now, &id, key.prefix.with_iid(mac.eui64()))
+    }
+
+    pub(crate) fn give_up_parked(&mut self, now: Now, key: ParkKey) {
         if self.parked.waiting.remove(&key) {
             self.timers.disarm(&Timer::Park(key));
         }
@@ -87,7 +112,11 @@ impl Maar {
         if self.parked.waiting.contains(&key) {
             match self.prospect(key) {
                 Prospect::Came => drop(self.parked.waiting.remove(&key)),
-                Prospect::Coming | Prospect::Never => self.give_up_parked(now, key),
+                Prospect::Coming | Prospect::Never => {
+                    // The previous MAAR is slow, or dead; the anchor may be neither.
+                    self.recover_parked(now, key);
+                    self.give_up_parked(now, key);
+                }
             }
         }
     }
@@ -115,7 +144,7 @@ impl Maar {
             prefix: Prefix64(u64::MAX),
         };
         // Other exchanges may bring the rest.
-        let others = !self.asking.is_empty() || !self.requests.is_empty();
+        let others = self.exchange_runs();
         let unplaced = self.parked.waiting.range(of_nobody).copied();
         let unplaced = unplaced.filter(|key| !others || came.contains(&key.prefix));
         let keys: Vec<ParkKey> = of_station.chain(unplaced).collect();

@@ -75,6 +75,7 @@ impl Maar {
         let snapshot = self.snapshot(now, id);
         self.unwatch(id);
         self.drop_updates(id);
+        self.drop_recoveries(id);
         let Some(mn) = self.mns.get_mut(id) else { return };
         let until = now.mono + self.config.timers.hold;
         mn.state = State::Released(Released { by, snapshot, until });
@@ -96,20 +97,28 @@ impl Maar {
         let hoas: Vec<Ipv6Addr> = coa
             .chain(mn.externals.values().filter(|entry| entry.active).map(|entry| entry.hoa))
             .collect();
-        let expires = now.mono + self.config.timers.hold;
-        for hoa in hoas {
-            let newer = self
-                .lists
-                .internal(Prefix64::of(hoa))
-                .is_some_and(|entry| entry.accepted.time > by.time);
-            if !newer {
-                let accepted = Accepted { seq: None, ..by };
-                let source = Source::Forwarding;
-                let (maar, learnt) = (by.from, now.mono);
-                let entry = Internal { hoa, maar, source, accepted, learnt, stale: false, expires };
-                self.lists.set_internal(entry, &mut self.timers, &mut self.out);
-            }
+        hoas.into_iter().for_each(|hoa| self.forward_hoa(now, hoa, by));
+    }
+
+    /// Nothing newer stands there, nor what that MAAR itself said since: that lives longer.
+    fn forward_hoa(&mut self, now: Now, hoa: Ipv6Addr, by: Accepted) {
+        let stands = self.lists.internal(Prefix64::of(hoa)).is_some_and(|entry| {
+            let own_word = entry.source == Source::Ddbu && entry.maar == by.from;
+            entry.accepted.time > by.time || (own_word && entry.accepted.time == by.time)
+        });
+        if stands {
+            return;
         }
+        let entry = Internal {
+            hoa,
+            maar: by.from,
+            source: Source::Forwarding,
+            accepted: Accepted { seq: None, ..by },
+            learnt: now.mono,
+            stale: false,
+            expires: now.mono + self.config.timers.hold,
+        };
+        self.lists.set_internal(entry, &mut self.timers, &mut self.out);
     }
 
     /// A MAAR newer than the successor asks (table 4.1).
@@ -240,23 +249,12 @@ impl Maar {
         else {
             return self.answer(now, from, sdbu, Status::NOT_MAAR_OF_MN, sdbu.seq);
         };
-        let accepted = Accepted { time, from, seq: None };
         let outdated =
             self.lists.internal(Prefix64::of(hoa)).is_some_and(|entry| entry.accepted.time > time);
         if outdated {
             return self.answer(now, from, sdbu, Status::OLD_TIMESTAMP, sdbu.seq);
         }
-        let expires = now.mono + self.config.timers.hold;
-        let entry = Internal {
-            hoa,
-            maar: from,
-            source: Source::Forwarding,
-            accepted,
-            learnt: now.mono,
-            stale: false,
-            expires,
-        };
-        self.lists.set_internal(entry, &mut self.timers, &mut self.out);
+        self.forward_hoa(now, hoa, Accepted { time, from, seq: None });
         let own = Serving { cn: Ipv6Addr::UNSPECIFIED, maar: self.config.address };
         let sdba = Sdba {
             status: Status::ACCEPTED,

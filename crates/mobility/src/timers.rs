@@ -19,6 +19,8 @@ pub(crate) enum Timer {
     Settle(Nai),
     /// A dDBU is to be repeated, refreshed or sent again with more CNs, by HoA and MAAR.
     Update(Prefix64, Ipv6Addr),
+    /// A recovery's sDBU is to be repeated.
+    Recover(Nai, Prefix64),
     /// An internal entry expires.
     Internal(Prefix64),
     /// A dDBU has waited long enough for its CN to turn up (table 4.3).

@@ -355,9 +355,8 @@ impl Maar {
         update.resynced = true;
         if ddba.status == Status::SEQUENCE {
             update.seq = ddba.seq.wrapping_add(1);
-        } else if let (Some(theirs), Some(peer)) = (mesg_id, self.peers.get(key.1)) {
-            peer.adopt_clock(now, theirs);
-            self.count("peer_clock_off");
+        } else {
+            self.adopt_clock(now, key.1, mesg_id);
         }
         self.on_update_deadline(now, key.0, key.1);
     }

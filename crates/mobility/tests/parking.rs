@@ -77,10 +77,15 @@ fn what_the_exchange_did_not_bring_is_given_up_when_it_ends_and_lifted_a_second_
     net.run(secs(3));
     assert_eq!(given_up(&net, A3, start), [(ms(103), of(E, A_HOA1))]);
     assert_eq!(lifted(&net, A3, start), [(ms(1103), of(E, A_HOA1))]);
-    // Attached: nothing brings it any more, so at once.
+    // Attached: its anchor is asked, which knows E but not as its owner.
     let start = net.now;
     net.handle(A3, Input::Parked(of(E, A_HOA1)));
-    assert_eq!(given_up(&net, A3, start).last(), Some(&(ms(0), of(E, A_HOA1))));
+    net.run(ms(10));
+    assert_eq!(
+        net.talk_of(start, A3, A1),
+        ["a3>a1 sDBU E 2001:db8:a1:a:0:ff:fe00:e", "a1>a3 sDBA 153"]
+    );
+    assert_eq!(given_up(&net, A3, start).last(), Some(&(ms(2), of(E, A_HOA1))));
     // A worker that had no room to note it says so again.
     net.handle(A3, Input::Parked(of(E, A_HOA1)));
     assert_eq!(net.router(A3).given_up.len(), 3);

@@ -32,20 +32,33 @@ impl Router {
             PuntReason::OwnIcmp => self.own_icmp(now, &received),
             PuntReason::MobilityHeader => self.mobility_header(now, &received),
             PuntReason::Unresolved => self.unresolved(now, &received),
-            PuntReason::SourceFailed if self.install.in_exchange(received.eth.src) => {
-                self.fx.count("source_pending");
-            }
+            PuntReason::SourceFailed => self.source_failed(now, &received),
             PuntReason::TooBig => self.too_big(now, &received),
             PuntReason::TunnelTooBig => self.tunnel_too_big(now, &received),
             PuntReason::HopLimit
             | PuntReason::PoolUnleased
             | PuntReason::NoRoute
-            | PuntReason::NoAnchor
-            | PuntReason::SourceFailed => {
+            | PuntReason::NoAnchor => {
                 if let Some(error) = Error::of(reason) {
                     self.error(now, &received, error);
                 }
             }
+        }
+    }
+
+    /// no error while an exchange of the station may bring the source, one that begins now included.
+    fn source_failed(&mut self, now: Now, received: &Received<'_>) {
+        let (port, mac) = (received.port, received.eth.src);
+        if let Some(packet) = received.ip {
+            let source = packet.src();
+            self.maar.handle(now, mobility::Input::SourceFailed { port, mac, source });
+            self.settle(now);
+        }
+        if self.install.in_exchange(mac) {
+            return self.fx.count("source_pending");
+        }
+        if let Some(error) = Error::of(PuntReason::SourceFailed) {
+            self.error(now, received, error);
         }
     }
 

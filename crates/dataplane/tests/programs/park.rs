@@ -92,8 +92,22 @@ fn a_source_that_no_exchange_can_bring_does_not_wait() {
     rig.one(ACCESS, &from_a(S, B_HOA1)).dropped_as("source_pending");
     rig.one(ACCESS, &from_a(C_HOA3, B_HOA1)).dropped_as("source_pending");
     bind(&mut rig, station_key(MAC_A), Verdict::Station(Station::Attached));
-    let foreign = from_a(A_HOA2, B_HOA1);
-    rig.one(ACCESS, &foreign).punted_as(PuntReason::SourceFailed, &foreign);
+    for foreign in [from_a(S, B_HOA1), from_a(C_HOA3, B_HOA1)] {
+        rig.one(ACCESS, &foreign).punted_as(PuntReason::SourceFailed, &foreign);
+    }
+}
+
+/// its anchor is asked while it waits.
+#[test]
+fn an_attached_stations_source_that_a_peer_leased_waits_too() {
+    let mut rig = Rig::parking();
+    bind(&mut rig, station_key(MAC_A), Verdict::Station(Station::Attached));
+    let out = rig.run(ACCESS, &(0..3).map(|n| numbered(A_HOA2, B_HOA1, n)).collect::<Vec<_>>());
+    let report =
+        Report { key: by_station(A_HOA2), why: Why::Pending, port: ACCESS, source: at(A_HOA2) };
+    assert_eq!((out.parked.as_slice(), out.waiting), (&[report][..], 3));
+    let out = rig.then(Update::Bind { key: key(A_HOA2), verdict: HERE });
+    assert_eq!(numbers(&out), [0, 1, 2]);
 }
 
 #[test]

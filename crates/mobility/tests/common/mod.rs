@@ -89,7 +89,7 @@ impl Net {
             change(&mut config);
             (maar, Router::new(config))
         };
-        Net {
+        let mut net = Net {
             now: Instant(0),
             start,
             routers: MAARS.into_iter().map(router).collect(),
@@ -102,7 +102,10 @@ impl Net {
             fate: Box::new(|_| Fate::Arrive),
             flying: BTreeMap::new(),
             flown: 0,
-        }
+        };
+        // A MAAR refuses what is older than itself.
+        MAARS.into_iter().for_each(|maar| net.handle(maar, Input::Timeout));
+        net
     }
 
     /// Every link that has no delay of its own takes this long.
@@ -122,6 +125,12 @@ impl Net {
 
     pub fn router(&self, maar: Ipv6Addr) -> &Router {
         &self.routers[&maar]
+    }
+
+    /// The MAAR's process ended, and another began that knows nothing.
+    pub fn restart(&mut self, maar: Ipv6Addr) {
+        self.routers.get_mut(&maar).expect("one of the six").restart();
+        self.handle(maar, Input::Timeout);
     }
 
     pub fn time(&self) -> Now {

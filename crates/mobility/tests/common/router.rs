@@ -5,7 +5,7 @@ use super::log::{Node, SERVER, What, station};
 use super::world::{lease_name, name};
 use mobility::show::{BindingRow, MnRow};
 use mobility::{Config, Event, Input, Maar, Output, ParkKey, Place, StationState};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use wire::addr::{Mac, Prefix64};
 use wire::time::{Instant, Now};
@@ -24,8 +24,11 @@ pub struct Router {
     pub lifted: Vec<(Instant, ParkKey)>,
     /// Holds and end markers.
     pub order: Vec<(Instant, Output)>,
+    /// Those that park no more just now.
+    pub not_parking: BTreeSet<ParkKey>,
     /// When each pair was last sampled.
     pub sampled: BTreeMap<(Ipv6Addr, Ipv6Addr), Instant>,
+    config: Config,
     now: Now,
 }
 
@@ -33,7 +36,8 @@ impl Router {
     pub fn new(config: Config) -> Router {
         Router {
             own: config.address,
-            maar: Maar::new(config),
+            maar: Maar::new(config.clone()),
+            config,
             places: BTreeMap::new(),
             told: Vec::new(),
             stations: BTreeMap::new(),
@@ -42,9 +46,17 @@ impl Router {
             given_up: Vec::new(),
             lifted: Vec::new(),
             order: Vec::new(),
+            not_parking: BTreeSet::new(),
             sampled: BTreeMap::new(),
             now: Now { mono: Instant(0), wall: super::NEW_YEAR },
         }
+    }
+
+    /// The process ended, and another began that knows nothing.
+    pub fn restart(&mut self) {
+        let mut config = self.config.clone();
+        config.boot += 1;
+        *self = Router::new(config);
     }
 
     /// Takes one input; what is to be sent comes back in the MAAR's order.
@@ -67,8 +79,14 @@ impl Router {
                 Output::Station { mac, state: None } => {
                     self.stations.remove(&mac);
                 }
-                Output::GiveUp(key) => self.given_up.push((now.mono, key)),
-                Output::Lift(key) => self.lifted.push((now.mono, key)),
+                Output::GiveUp(key) => {
+                    self.given_up.push((now.mono, key));
+                    self.not_parking.insert(key);
+                }
+                Output::Lift(key) => {
+                    self.lifted.push((now.mono, key));
+                    self.not_parking.remove(&key);
+                }
                 Output::Hold { .. } | Output::EndHold { .. } | Output::EndMarker { .. } => {
                     self.order.push((now.mono, output));
                 }

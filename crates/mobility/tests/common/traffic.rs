@@ -7,7 +7,7 @@
 use super::forward::{Packet, Tables, Verdict, Via};
 use super::world::{MAARS, USERS, User, anchor, name};
 use super::{Arrival, Net, secs};
-use mobility::{Input, Place};
+use mobility::{Input, ParkKey, Place};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::addr::Prefix64;
@@ -138,6 +138,9 @@ impl Net {
             Verdict::Native(to) => (to, "->", Via::Core),
             last => {
                 let end = self.end(at, last, packet);
+                if let (Via::Access(mac), Verdict::Drop(_)) = (flying.via, last) {
+                    self.park(at, ParkKey { station: Some(mac), prefix: Prefix64::of(packet.src) });
+                }
                 let probe = &mut self.probes[flying.probe];
                 if end.is_empty() {
                     probe.arrived.push(self.now);
@@ -150,6 +153,16 @@ impl Net {
         let arrival = self.now + self.link(at, to);
         self.fly(arrival, Arrival::Packet(Flying { at: to, via, ..flying }));
         self.sample(at, packet);
+    }
+
+    /// A source that is not the station's: a worker would hold the packet and say so. Here it is lost.
+    fn park(&mut self, at: Ipv6Addr, key: ParkKey) {
+        let router = &self.routers[&at];
+        let place = router.places.get(&key.prefix);
+        let others = matches!(place, Some(Place::Here { .. }));
+        if !others && !router.not_parking.contains(&key) {
+            self.handle(at, Input::Parked(key));
+        }
     }
 
     /// the pair of a HoA attached here and a managed address, unless it was reported lately.
