@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Answers that refuse a request (RFC 6733 §7): protocol errors 3xxx with the E bit, the others without it.
 
-use crate::avp::Fault;
+use crate::avp::{self, Avp, Fault};
 use crate::dictionary::{code, result};
 use crate::message::{Header, Message, Writer, application, command};
 use crate::nasreq::{MAX_SESSION_ID, Origin};
@@ -100,12 +100,13 @@ fn authorization(writer: Writer, request: &Header, code: u32) -> Writer {
         .u32(code::AUTH_REQUEST_TYPE, crate::nasreq::AUTHORIZE_ONLY)
 }
 
-/// The Proxy-Info AVPs of a request, in order, to be added to its answer (RFC 6733 §6.2).
+/// The Proxy-Info AVPs of a request, in order, to be added to its answer (RFC 6733 §6.2); not those that are broken inside,
+/// which would make the answer as broken as the request.
 pub fn proxy_info(request: &Message<'_>) -> Vec<u8> {
     let mut octets = Vec::new();
-    for avp in
-        request.avps().map_while(Result::ok).filter(|a| a.code == code::PROXY_INFO && a.vendor == 0)
-    {
+    let sound =
+        |a: &Avp<'_>| a.code == code::PROXY_INFO && a.vendor == 0 && avp::check(a.raw()).is_ok();
+    for avp in request.avps().map_while(Result::ok).filter(sound) {
         octets.extend_from_slice(avp.raw());
         octets.resize(octets.len().next_multiple_of(4), 0);
     }
