@@ -3,8 +3,7 @@
 //!
 //! Read first: `pipeline` (the three passes), then `classify` (what a frame is), [`table`] (what is bound), `route`
 //! (where it goes) and `forward` (the octets). What the slow path may tell a worker is [`update`]; what a worker tells
-//! the slow path is [`punt`]. What waits meanwhile is in [`park`]; how several
-//! workers share the flows is [`spread`].
+//! the slow path is [`punt`]. What waits meanwhile is in [`park`]; how several workers share the flows is [`spread`].
 
 mod classify;
 pub mod counters;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Packets that wait for an exchange to end, for their mobile node to come back or for older ones: each worker keeps its
-//! own, in one list per key, in slots that were taken at the start. No copy, no allocation, no clock.
+//! Packets that wait for an exchange to end, for their mobile node to come back or for older ones:
+//! each worker keeps its own, in one list per key, in slots that were taken at the start. No copy, no allocation, no
+//! clock.
 //!
 //! A list goes through these states; [`crate::pipeline`] runs the first packet of a list again before each burst:
 //!

@@ -52,7 +52,7 @@ impl Keys {
 
     /// How many there are; `u64::MAX` stands for 2^64.
     pub const fn count(&self) -> u64 {
-        u64::MAX >> (64 - self.bits)
+        if self.bits == 64 { u64::MAX } else { 1 << self.bits }
     }
 
     /// The /64 number `index`.

@@ -6,6 +6,7 @@ use crate::frames::*;
 use crate::net::*;
 use crate::parking::{delivered, forget_sent, l2_attach, send, talking};
 use std::net::Ipv6Addr;
+use wire::addr::Mac;
 use wire::ip6;
 
 /// End markers on the core: from, to and the tunnel's end, if any.
@@ -27,18 +28,23 @@ fn counter(net: &Net, name: Name, counter: &str) -> u64 {
     counters.find(|(name, _)| *name == counter).map_or(0, |(_, value)| value)
 }
 
+/// B, at B_MAAR1, sends to A all the time, a packet in 0.1 ms, while A goes to `to`.
+fn talk_across_a_move(net: &mut Net, b: (Mac, Ipv6Addr), a: (Mac, Ipv6Addr), to: Name) {
+    for n in 0..200 {
+        if n == 20 {
+            l2_attach(net, to, a.0);
+        }
+        send(net, "b1", b.0, b.1, a.1, n);
+        net.run(MS / 10);
+    }
+    net.run(SECOND);
+}
+
 #[test]
 fn nothing_is_overtaken_when_the_correspondents_path_switches() {
     let (mut net, a_hoa, b_hoa) = talking();
     let (a, b) = (mn(0xa), mn(0xb));
-    for n in 0..200 {
-        if n == 20 {
-            l2_attach(&mut net, "a3", a);
-        }
-        send(&mut net, "b1", b, b_hoa, a_hoa, n);
-        net.run(MS / 10);
-    }
-    net.run(SECOND);
+    talk_across_a_move(&mut net, (b, b_hoa), (a, a_hoa), "a3");
     let (before, after) = (delivered(&net, "a2"), delivered(&net, "a3"));
     let all: Vec<u8> = before.into_iter().chain(after).collect();
     // What A_MAAR2 had sent to A's old place is not lost by a MAAR.
@@ -61,14 +67,7 @@ fn the_first_move_of_a_session_keeps_its_order_too() {
     send(&mut net, "b1", b, b_hoa, a_hoa, 0);
     net.run(10 * MS);
     forget_sent(&mut net);
-    for n in 0..200 {
-        if n == 20 {
-            l2_attach(&mut net, "a2", a);
-        }
-        send(&mut net, "b1", b, b_hoa, a_hoa, n);
-        net.run(MS / 10);
-    }
-    net.run(SECOND);
+    talk_across_a_move(&mut net, (b, b_hoa), (a, a_hoa), "a2");
     let all: Vec<u8> = delivered(&net, "a1").into_iter().chain(delivered(&net, "a2")).collect();
     assert_eq!(all, (0..200).collect::<Vec<_>>());
     assert!(markers(&net).contains(&(address("b1"), a_hoa, None)));
