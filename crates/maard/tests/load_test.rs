@@ -51,5 +51,5 @@ fn a_load_test_that_does_not_fit_the_configuration_ends_with_status_2() {
     let output = maard(&["--config", &path(&file), "--load-test", &path(&load), "--check"]);
     assert_eq!(output.status.code(), Some(2));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.contains("mns: is more than the pool's 65535 leases"), "{told}");
+    assert!(told.contains("mns: is more than the pool's 65536 leases"), "{told}");
 }
