@@ -37,6 +37,7 @@ enum shim_mbuf_field {
 
 /* Macros with casts or shifts, which bindgen does not evaluate. */
 static const uint64_t SHIM_RSS_IP = RTE_ETH_RSS_IP;
+static const uint64_t SHIM_RSS_LEVEL_INNERMOST = RTE_ETH_RSS_LEVEL_INNERMOST;
 static const uint64_t SHIM_RX_OFFLOAD_SCATTER = RTE_ETH_RX_OFFLOAD_SCATTER;
 static const uint64_t SHIM_TX_OFFLOAD_MULTI_SEGS = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 

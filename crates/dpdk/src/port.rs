@@ -17,7 +17,7 @@ use dpdk_sys as sys;
 
 pub(crate) use device::{Device, is_pci};
 pub use error::PortError;
-pub use setup::PortConfig;
+pub use setup::{PortConfig, Rss};
 pub(crate) use why::debian_package;
 
 use crate::Eal;
@@ -49,6 +49,8 @@ pub struct Capabilities {
     pub max_mtu: u16,
     /// The device spreads IPv6 flows over its receive queues by hash.
     pub rss: bool,
+    /// The hash can be told to look at the headers inside a tunnel.
+    pub rss_inner: bool,
 }
 
 impl Port {

@@ -45,6 +45,8 @@ pub struct Config {
     pub cores: Cores,
     /// How a worker waits.
     pub poll: Poll,
+    /// How flows get to their workers.
+    pub spread: Spread,
     /// Keys in the binding table.
     pub bindings: usize,
     /// By `PortId`.
@@ -104,6 +106,19 @@ pub enum Poll {
     Busy,
     /// Sleeps briefly when idle: the cores are shared.
     Adaptive,
+}
+
+/// Who brings the flows of one pair of MAARs, which are one outer flow, to several workers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Spread {
+    /// The device where it hashes inner headers, else the workers.
+    Auto,
+    /// The device; refused where it cannot.
+    Nic,
+    /// The workers.
+    Software,
+    /// Nobody: a pair of MAARs stays with one worker.
+    Off,
 }
 
 /// A port.

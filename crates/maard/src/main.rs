@@ -7,10 +7,12 @@
 mod clock;
 mod config;
 mod control;
+mod crew;
 mod idle;
 mod logging;
 mod memory;
 mod plan;
+mod queues;
 mod start;
 mod worker;
 

@@ -2,10 +2,10 @@
 //! The core plan: which CPU does what, which queue belongs to whom, and what follows from the ports' MTUs. Made from
 //! the configuration alone; `--check` prints it.
 //!
-//! One slow-path lcore and N worker lcores. Worker n owns receive and transmit queue n of every port; what the slow
-//! path sends goes over a ring to worker 0.
+//! One slow-path lcore and N worker lcores. Worker n owns receive and transmit queue n of every port that has as many
+//! (`queues.rs`); what the slow path sends goes over a ring to worker 0.
 
-use crate::config::{Config, Poll};
+use crate::config::{Config, Poll, Spread};
 use dataplane::fib::Role;
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
@@ -107,7 +107,7 @@ impl fmt::Display for Plan<'_> {
         for (n, cpu) in config.cores.workers.iter().enumerate() {
             writeln!(
                 f,
-                "worker {n}   CPU {}, lcore {}, {poll}, queue {n} of every port",
+                "worker {n}   CPU {}, lcore {}, {poll}, queue {n} of every port that has as many",
                 cpu.value,
                 Self::worker_lcore(n)
             )?;
@@ -124,9 +124,18 @@ impl fmt::Display for Plan<'_> {
             let queues = config.cores.workers.len();
             writeln!(
                 f,
-                "port {n}     {}: {role}, MTU {}, {queues} rx and {queues} tx queues{link}",
+                "port {n}     {}: {role}, MTU {}, at most {queues} rx and {queues} tx queues{link}",
                 port.device.value, port.mtu
             )?;
+        }
+        let spread = match config.spread {
+            Spread::Auto => "by the ports where they hash inner headers, else by the workers",
+            Spread::Nic => "by the ports",
+            Spread::Software => "by the workers",
+            Spread::Off => "not at all: a pair of MAARs stays with one worker",
+        };
+        if config.cores.workers.len() > 1 {
+            writeln!(f, "spread     {spread}")?;
         }
         let (pool, leases) = (config.pool.value, self.leases());
         let rate = leases as f64 / LEASE_SECONDS as f64;

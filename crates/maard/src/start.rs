@@ -9,11 +9,13 @@
 use crate::clock::{self, Clock};
 use crate::config::{self, Config, LoadTest, Refused};
 use crate::control::{Load, Parts, Sender, SlowPath, Socket, SocketError, WorkerEnd};
+use crate::crew::{self, Crew};
 use crate::logging::Logging;
 use crate::memory;
 use crate::plan::{Plan, SLOWPATH_LCORE};
-use crate::worker::{PollLoop, Queues};
+use crate::worker::{Hand, Outgoing, PollLoop};
 use dataplane::fib::{PortInfo, Role};
+use dataplane::spread::{Spread, mesh};
 use dataplane::worker::{Sizes, Worker, workers_on};
 use diameter::nasreq::Identity;
 use dpdk::eal::{Args, EalError, Memory};
@@ -21,7 +23,7 @@ use dpdk::lcore::LaunchError;
 use dpdk::mempool::{DATA_ROOM, PoolError};
 use dpdk::pages::PagesError;
 use dpdk::port::PortError;
-use dpdk::{Eal, Mbuf, Mempool, Port, PortConfig, RxQueue, TxQueue, lcore};
+use dpdk::{Eal, Mbuf, Mempool, Port, lcore};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use slowpath::config::protocol;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -35,6 +37,8 @@ use wire::addr::Mac;
 const UPDATES: usize = 4096;
 const PUNTS: usize = 1024;
 const OUTGOING: usize = 1024;
+/// Packets on their way from one worker to another.
+const MESH: usize = 1024;
 /// Mbufs an lcore keeps to itself.
 const POOL_CACHE: u32 = 256;
 /// Ethernet header and two 802.1Q tags.
@@ -85,7 +89,7 @@ pub fn run(
     let mut ports = probe(&eal, config)?;
     plan.warnings().iter().for_each(|line| log::warn!("{line}"));
     let pool = Mempool::new(&eal, "mbufs", config.eal.mbufs.value, POOL_CACHE, data_room(config))?;
-    let queues = start_ports(&mut ports, config, &pool)?;
+    let Crew { hands, spread } = crew::start(&mut ports, config, &pool)?;
     let clock = Clock::start();
     let router_config = router_config(config, &plan, &ports);
     let count = config.cores.workers.len();
@@ -96,7 +100,8 @@ pub fn run(
     let (workers, ends, table) = workers_on::<Mbuf>(parts, sizes, router_config.first_fib());
     let (to_worker, from_slowpath) = rtrb::RingBuffer::new(OUTGOING);
     let halt = Arc::new(AtomicBool::new(false));
-    let (mut loops, unsent) = poll_loops(workers, queues, from_slowpath, config, &halt);
+    let unsent: Vec<_> = hands.iter().map(|hand| hand.transmit.unsent()).collect();
+    let mut loops = poll_loops(workers, hands, &spread, from_slowpath, config, &halt);
     let load = load_test.map(|wanted| {
         let pauses = loops.iter_mut().map(PollLoop::time_pauses).collect();
         let links = router_config.core_links.iter().map(|&(link, port)| (port, link));
@@ -176,60 +181,24 @@ fn data_room(config: &Config) -> u16 {
     (largest + FRAME_OVERHEAD).next_multiple_of(64).max(DATA_ROOM)
 }
 
-/// Receive and transmit queues: of a port by worker, of a worker by port.
-type QueuePair = (Vec<RxQueue>, Vec<TxQueue>);
-
-/// One receive and one transmit queue of every port for each worker.
-fn start_ports(
-    ports: &mut [Port],
-    config: &Config,
-    pool: &Mempool,
-) -> Result<Vec<QueuePair>, Refused> {
-    // cores.workers has 32 items at most.
-    let queues = config.cores.workers.len() as u16;
-    let started = ports.iter_mut().zip(&config.ports).map(|(port, wanted)| {
-        let settings = PortConfig {
-            rx_queues: queues,
-            tx_queues: queues,
-            mtu: wanted.mtu,
-            // MNs address 00-00-5E-00-52-13, which is not the port's MAC.
-            promiscuous: wanted.role == Role::Access,
-            ..PortConfig::default()
-        };
-        port.configure(settings, pool).and_then(|()| port.start()).map_err(|error| {
-            let note = format!("{error} (one queue of each kind for each of {queues} workers)");
-            Refused::at(config, &wanted.device.at, note)
-        })
-    });
-    started.collect()
-}
-
-type Unsent = Vec<Arc<[std::sync::atomic::AtomicU64]>>;
-
-/// Deals the queues out: queue n of every port to worker n.
+/// The workers with their hands and, when flows are spread in software, their mesh.
 fn poll_loops(
-    workers: Vec<Worker<Mbuf>>,
-    queues: Vec<QueuePair>,
-    from_slowpath: rtrb::Consumer<crate::worker::Outgoing>,
+    mut workers: Vec<Worker<Mbuf>>,
+    hands: Vec<Hand>,
+    spread: &[Spread],
+    from_slowpath: rtrb::Consumer<Outgoing>,
     config: &Config,
     halt: &Arc<AtomicBool>,
-) -> (Vec<PollLoop>, Unsent) {
-    let mut hands: Vec<QueuePair> = Vec::new();
-    hands.resize_with(workers.len(), Default::default);
-    for (receive, transmit) in queues {
-        for ((hand, rx), tx) in hands.iter_mut().zip(receive).zip(transmit) {
-            hand.0.push(rx);
-            hand.1.push(tx);
+) -> Vec<PollLoop> {
+    if spread.iter().any(|spread| *spread != Spread::Off) {
+        for (worker, ends) in workers.iter_mut().zip(mesh(hands.len(), MESH, spread)) {
+            worker.join(ends);
         }
     }
     let mut outgoing = Some(from_slowpath);
-    let mut unsent = Vec::new();
-    let loops = workers.into_iter().zip(hands).map(|(worker, (receive, transmit))| {
-        let transmit = Queues::new(transmit);
-        unsent.push(transmit.unsent());
-        PollLoop::new(worker, receive, transmit, outgoing.take(), config.poll, halt.clone())
-    });
-    (loops.collect(), unsent)
+    let one =
+        |(worker, hand)| PollLoop::new(worker, hand, outgoing.take(), config.poll, halt.clone());
+    workers.into_iter().zip(hands).map(one).collect()
 }
 
 /// The configuration in the words of the control side, with what the devices and the machine add.

@@ -21,7 +21,8 @@ const SLOWPATH_FRAMES: usize = 64;
 /// Empty turns before an adaptive worker sleeps.
 const SPIN: u32 = 32;
 
-/// A frame on its way from the slow path to worker 0.
+/// A frame on its way to a worker that sends it: from the slow path to worker 0, from a worker without transmit queue
+/// on a port to one that has.
 pub struct Outgoing {
     /// By this port.
     pub port: PortId,
@@ -32,11 +33,12 @@ pub struct Outgoing {
 /// One worker with its queues.
 pub struct PollLoop {
     worker: Worker<Mbuf>,
-    /// By `PortId`.
-    receive: Vec<RxQueue>,
+    receive: Vec<(PortId, RxQueue)>,
     transmit: Queues,
     /// Worker 0 sends for the slow path.
     outgoing: Option<rtrb::Consumer<Outgoing>>,
+    /// From workers that have no transmit queue on some port.
+    relayed: Vec<rtrb::Consumer<Outgoing>>,
     poll: Poll,
     stop: Arc<AtomicBool>,
     /// Under a load test: the longest housekeeping so far, in cycles of the time stamp counter.
@@ -44,16 +46,16 @@ pub struct PollLoop {
 }
 
 impl PollLoop {
-    /// `receive` and `transmit` are by `PortId`.
+    /// A worker with its queues and rings.
     pub fn new(
         worker: Worker<Mbuf>,
-        receive: Vec<RxQueue>,
-        transmit: Queues,
+        hand: Hand,
         outgoing: Option<rtrb::Consumer<Outgoing>>,
         poll: Poll,
         stop: Arc<AtomicBool>,
     ) -> PollLoop {
-        PollLoop { worker, receive, transmit, outgoing, poll, stop, longest: None }
+        let Hand { receive, transmit, relayed } = hand;
+        PollLoop { worker, receive, transmit, outgoing, relayed, poll, stop, longest: None }
     }
 
     /// Takes the time of each housekeeping; where the longest one is told, in cycles of the time stamp counter. Who
@@ -68,6 +70,7 @@ impl PollLoop {
         let mut turn = 0;
         while !self.stop.load(Ordering::Relaxed) {
             let mut worked = self.ports();
+            worked |= self.relay();
             if turn % HOUSEKEEPING == 0 || idle.is_idle() {
                 worked |= self.rings();
             }
@@ -81,15 +84,32 @@ impl PollLoop {
         self.transmit.flush();
     }
 
-    /// One burst of every port; whether anything came.
+    /// One burst of every queue and of every other worker; whether anything came.
     fn ports(&mut self) -> bool {
         let mut burst = ArrayVec::new();
         let mut worked = false;
-        for (port, queue) in self.receive.iter_mut().enumerate() {
+        for (port, queue) in &mut self.receive {
             queue.receive(&mut burst);
-            worked |= !burst.is_empty();
-            if !burst.is_empty() || self.worker.holds() {
-                self.worker.burst(port as PortId, &mut burst, &mut self.transmit);
+            if !burst.is_empty() {
+                worked = true;
+                self.worker.burst(*port, &mut burst, &mut self.transmit);
+            }
+        }
+        worked |= self.worker.taken_over(&mut self.transmit);
+        if !worked && self.worker.holds() {
+            self.worker.burst(0, &mut burst, &mut self.transmit);
+        }
+        worked
+    }
+
+    /// Frames of workers that have no queue for them.
+    fn relay(&mut self) -> bool {
+        let mut worked = false;
+        for ring in &mut self.relayed {
+            for _ in 0..BURST {
+                let Ok(Outgoing { port, frame }) = ring.pop() else { break };
+                self.transmit.transmit(port, frame);
+                worked = true;
             }
         }
         worked
@@ -121,48 +141,81 @@ impl PollLoop {
     }
 }
 
-/// A worker's transmit queues and what waits for them.
+/// What a worker works with.
+#[derive(Default)]
+pub struct Hand {
+    /// Its receive queues.
+    pub receive: Vec<(PortId, RxQueue)>,
+    /// Its ways out.
+    pub transmit: Queues,
+    /// Rings of workers that send through it.
+    pub relayed: Vec<rtrb::Consumer<Outgoing>>,
+}
+
+/// A worker's ways out.
+#[derive(Default)]
 pub struct Queues {
     /// By `PortId`.
-    ports: Vec<(TxQueue, ArrayVec<Mbuf, BURST>)>,
-    /// By `PortId`: frames the port did not take, for the slow path to read.
+    ports: Vec<WayOut>,
+    /// By `PortId`: frames the port, or the ring to it, did not take, for the slow path to read.
     unsent: Arc<[AtomicU64]>,
 }
 
+/// How a worker's frames get to a port.
+#[expect(clippy::large_enum_variant, reason = "one a port, and nearly all are the large one")]
+pub enum WayOut {
+    /// Its own queue, and what waits for it.
+    Queue(TxQueue, ArrayVec<Mbuf, BURST>),
+    /// A worker that has one; and what its ring did not take.
+    Through(rtrb::Producer<Outgoing>, u64),
+}
+
 impl Queues {
-    /// `queues` are by `PortId`.
-    pub fn new(queues: Vec<TxQueue>) -> Queues {
-        let unsent = queues.iter().map(|_| AtomicU64::new(0)).collect();
-        Queues { ports: queues.into_iter().map(|q| (q, ArrayVec::new())).collect(), unsent }
+    /// `ports` is by `PortId`.
+    pub fn new(ports: Vec<WayOut>) -> Queues {
+        Queues { unsent: ports.iter().map(|_| AtomicU64::new(0)).collect(), ports }
     }
 
-    /// Frames that were freed because a port did not take them, by `PortId`.
+    /// Frames that were freed because nobody took them, by `PortId`.
     pub fn unsent(&self) -> Arc<[AtomicU64]> {
         self.unsent.clone()
     }
 
     fn flush(&mut self) {
-        for (queue, waiting) in &mut self.ports {
-            if !waiting.is_empty() {
+        for way in &mut self.ports {
+            if let WayOut::Queue(queue, waiting) = way
+                && !waiting.is_empty()
+            {
                 queue.send(waiting);
             }
         }
     }
 
     fn publish(&self) {
-        for ((queue, _), unsent) in self.ports.iter().zip(self.unsent.iter()) {
-            unsent.store(queue.unsent(), Ordering::Relaxed);
+        for (way, unsent) in self.ports.iter().zip(self.unsent.iter()) {
+            let now = match way {
+                WayOut::Queue(queue, _) => queue.unsent(),
+                WayOut::Through(_, lost) => *lost,
+            };
+            unsent.store(now, Ordering::Relaxed);
         }
     }
 }
 
 impl Transmit<Mbuf> for Queues {
     fn transmit(&mut self, port: PortId, frame: Mbuf) {
-        // A port beyond the configured ones cannot be named: PortInfo and these queues are made from one list.
-        let Some((queue, waiting)) = self.ports.get_mut(usize::from(port)) else { return };
-        if waiting.is_full() {
-            queue.send(waiting);
+        match self.ports.get_mut(usize::from(port)) {
+            Some(WayOut::Queue(queue, waiting)) => {
+                if waiting.is_full() {
+                    queue.send(waiting);
+                }
+                waiting.push(frame);
+            }
+            Some(WayOut::Through(ring, lost)) => {
+                *lost += u64::from(ring.push(Outgoing { port, frame }).is_err());
+            }
+            // A port beyond the configured ones cannot be named: PortInfo and these ways are made from one list.
+            None => {}
         }
-        waiting.push(frame);
     }
 }

@@ -99,6 +99,7 @@ impl Device {
             min_mtu: info.min_mtu,
             max_mtu: largest_mtu(&info),
             rss: info.flow_type_rss_offloads & sys::SHIM_RSS_IP != 0,
+            rss_inner: info.flow_type_rss_offloads & sys::SHIM_RSS_LEVEL_INNERMOST != 0,
         }
     }
 

@@ -27,6 +27,17 @@ pub struct PortConfig {
     pub promiscuous: bool,
     /// Takes frames for any multicast address: neighbour discovery lives on them.
     pub all_multicast: bool,
+    /// Which headers are hashed to choose among several receive queues.
+    pub rss: Rss,
+}
+
+/// Which headers a port hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rss {
+    /// The outer ones, if the device hashes at all.
+    Outer,
+    /// Those inside a tunnel, where the device can ([`super::Capabilities::rss_inner`]); else as `Outer`.
+    Inner,
 }
 
 impl Default for PortConfig {
@@ -39,7 +50,16 @@ impl Default for PortConfig {
             mtu: 1500,
             promiscuous: false,
             all_multicast: true,
+            rss: Rss::Outer,
         }
+    }
+}
+
+/// The bits that send the hash to the inner headers, of a device that offers it.
+fn level(wanted: Rss, info: &sys::rte_eth_dev_info) -> u64 {
+    match wanted {
+        Rss::Inner => info.flow_type_rss_offloads & sys::SHIM_RSS_LEVEL_INNERMOST,
+        Rss::Outer => 0,
     }
 }
 
@@ -175,7 +195,7 @@ impl Device {
         if config.rx_queues > 1 && hash != 0 {
             // Addresses only: with ports in the hash, the fragments of a flow part from its other packets.
             conf.rxmode.mq_mode = sys::RTE_ETH_MQ_RX_RSS;
-            conf.rx_adv_conf.rss_conf.rss_hf = hash;
+            conf.rx_adv_conf.rss_conf.rss_hf = hash | level(config.rss, info);
         }
         // SAFETY: the port exists and does not run; DPDK copies the configuration.
         let rc = unsafe {

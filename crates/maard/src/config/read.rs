@@ -7,7 +7,7 @@ mod machine;
 
 use super::scalar::{self, PrefixText};
 use super::tree::{At, Field, Map, Node, Problems};
-use super::{Aaa, Config, Cores, Eal, Peer, Poll, Port};
+use super::{Aaa, Config, Cores, Eal, Peer, Poll, Port, Spread};
 use slowpath::config::Prefix;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ pub struct Draft {
     pub eal: Option<Eal>,
     pub cores: Option<Cores>,
     pub poll: Poll,
+    spread: Spread,
     pub bindings: usize,
     /// Where the list stands.
     pub ports_at: super::Place,
@@ -53,6 +54,7 @@ impl Draft {
             eal: self.eal?,
             cores: self.cores?,
             poll: self.poll,
+            spread: self.spread,
             bindings: self.bindings,
             ports: self.ports.into_iter().collect::<Option<_>>()?,
             peers: self.peers.into_iter().collect::<Option<_>>()?,
@@ -78,6 +80,7 @@ const TOP: &[&str] = &[
     "eal",
     "cores",
     "poll",
+    "spread",
     "bindings",
     "ports",
     "peers",
@@ -120,6 +123,19 @@ pub fn config(file: &Path, root: &Node, problems: &Problems) -> Option<Draft> {
             "adaptive" => Some(Poll::Adaptive),
             _ => None,
         }),
+        spread: reader.or(
+            &top,
+            "spread",
+            "`auto`, `nic`, `software` or `off`",
+            Spread::Auto,
+            |t| match t {
+                "auto" => Some(Spread::Auto),
+                "nic" => Some(Spread::Nic),
+                "software" => Some(Spread::Software),
+                "off" => Some(Spread::Off),
+                _ => None,
+            },
+        ),
         bindings: reader.or(&top, "bindings", "a number from 1024 to 16777216", 1 << 20, |t| {
             scalar::number(t, 1024..=16_777_216).map(|n| n as usize)
         }),

@@ -28,7 +28,7 @@ const CASES: &[Case] = &[
     ("an unknown key of a port",
         "    role: access", "    rolle: access", 0, "ports[0].rolle", &["did you mean `role`?"]),
     ("an unknown key, nothing near",
-        "name: a_maar1", "name: a_maar1\nspeed: 1", 1, "speed", &["unknown key; known here: name, address"]),
+        "name: a_maar1", "name: a_maar1\nvelocity: 1", 1, "velocity", &["unknown key; known here: name, address"]),
     ("a slip in the key the other parts lean on",
         "\nports:", "\nportz:", 1, "portz", &["did you mean `ports`?"]),
     ("a key given twice",
