@@ -74,6 +74,7 @@ const NAMES: &[&str] = &[
     "ra_sent",
     "parked_report",
     "path_mtu_aged",
+    "path_mtu_impossible",
     "path_mtu_lowered",
     "path_mtu_unchanged",
     "rs_core_port",

@@ -44,6 +44,10 @@ impl Router {
     }
 
     fn path_too_small(&mut self, now: Instant, peer: Ipv6Addr, mtu: u32) {
+        if mtu < ip6::MIN_MTU as u32 {
+            // RFC 8201 §4: discarded, since no link of IPv6 is that small.
+            return self.fx.count("path_mtu_impossible");
+        }
         let port = self.neighbors.hop_towards(peer).map(|hop| hop.port);
         let link = port.and_then(|port| self.config.ports.get(usize::from(port)));
         let Some(link) = link.map(|info| info.mtu) else {

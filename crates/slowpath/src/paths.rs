@@ -26,7 +26,8 @@ pub(crate) struct Paths {
 
 impl Paths {
     /// A Packet Too Big of a router on the way to `peer`, whose first link takes `link`. A path never grows by one, and
-    /// never gets smaller than every link must be. The MTU now, if it is another one.
+    /// one that names less than every link must take is no word about it (RFC 8201 §4). The MTU now, if it is another
+    /// one.
     pub(crate) fn too_big(
         &mut self,
         now: Instant,
@@ -34,9 +35,9 @@ impl Paths {
         mtu: u32,
         link: u16,
     ) -> Option<u16> {
-        let mtu = u16::try_from(mtu).unwrap_or(u16::MAX).max(ip6::MIN_MTU as u16);
+        let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
         let was = self.mtu(peer).unwrap_or(link);
-        if mtu > was || mtu >= link {
+        if usize::from(mtu) < ip6::MIN_MTU || mtu > was || mtu >= link {
             return None;
         }
         self.told.insert(peer, Told { mtu, until: now + AGE });
@@ -91,12 +92,13 @@ mod tests {
     }
 
     #[test]
-    fn no_path_is_smaller_than_ipv6_allows() {
+    fn what_no_path_may_be_is_not_believed() {
         for told in [0, 1, 600, 1279] {
             let mut paths = Paths::default();
-            assert_eq!(paths.too_big(Instant(0), PEER, told, 1500), Some(1280));
+            assert_eq!(paths.too_big(Instant(0), PEER, told, 1500), None);
+            assert_eq!((paths.mtu(PEER), paths.deadline()), (None, None));
         }
-        assert_eq!(Paths::default().too_big(Instant(0), PEER, 600, 1280), None, "the link is that");
+        assert_eq!(Paths::default().too_big(Instant(0), PEER, 1280, 1500), Some(1280));
     }
 
     #[test]

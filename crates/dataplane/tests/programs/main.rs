@@ -5,9 +5,12 @@
 mod access;
 mod books;
 mod core;
+mod field_cases;
+mod limits;
 mod memory;
 mod order;
 mod park;
+mod reasons;
 mod rig;
 mod spread;
 mod tunnel;

@@ -258,10 +258,15 @@ impl Rig {
     }
 
     pub fn run(&mut self, port: PortId, frames: &[Vec<u8>]) -> Out {
+        self.run_bufs(port, frames.iter().map(|frame| VecBuf::new(frame)).collect())
+    }
+
+    /// Frames in buffers of the case's own making.
+    pub fn run_bufs(&mut self, port: PortId, mut frames: Vec<VecBuf>) -> Out {
         let mut sent = Sent::default();
-        for frames in frames.chunks(BURST) {
+        while !frames.is_empty() {
             let mut burst: ArrayVec<VecBuf, BURST> =
-                frames.iter().map(|frame| VecBuf::new(frame)).collect();
+                frames.drain(..frames.len().min(BURST)).collect();
             self.worker.burst(port, &mut burst, &mut sent);
             assert!(burst.is_empty());
         }

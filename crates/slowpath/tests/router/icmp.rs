@@ -120,6 +120,27 @@ fn packet_too_big_names_the_tunnels_mtu_and_quotes_1232_octets() {
     assert_eq!(error.icmp.unwrap().2[8..], frame[14..14 + 1232]);
 }
 
+/// FC-11: every kind of error, about every length of packet.
+#[test]
+fn no_error_is_longer_than_1280_octets_and_each_quotes_what_fits() {
+    let (a, mut net) = (mn(0xa), one());
+    for len in [48, 100, 1232, 1233, 1480] {
+        let frame = udp(a, hoa(), remote(), 64, &vec![1; len - 48]);
+        for reason in [
+            PuntReason::HopLimit,
+            PuntReason::NoRoute,
+            PuntReason::SourceFailed,
+            PuntReason::PoolUnleased,
+            PuntReason::TunnelTooBig,
+        ] {
+            net.run(SECOND);
+            let (.., error) = error_about(&mut net, reason, &frame);
+            assert_eq!(error.payload.len(), 8 + len.min(1232), "{reason:?}, {len} octets");
+            assert_eq!(error.icmp.unwrap().2[8..], frame[14..14 + len.min(1232)]);
+        }
+    }
+}
+
 #[test]
 fn packet_too_big_names_the_mtu_of_the_port_a_packet_would_leave_by() {
     let mut config = config("a1", &["a1", "a2"]);
@@ -171,16 +192,18 @@ fn no_error_is_sent_about_what_must_not_get_one() {
         icmp[2..4].copy_from_slice(&sum.to_be_bytes());
         icmp
     });
-    for frame in [
+    let frames = [
         udp(a, Ipv6Addr::UNSPECIFIED, remote(), 1, b"x"),
         udp(a, hoa(), ip("ff0e::1"), 1, b"x"),
         udp(a, ip("ff0e::1"), remote(), 1, b"x"),
         error,
-    ] {
-        net.frame(0, ACCESS, PuntReason::HopLimit, &frame);
+    ];
+    let reasons = [PuntReason::HopLimit, PuntReason::TunnelTooBig, PuntReason::SourceFailed];
+    for (frame, reason) in frames.iter().flat_map(|frame| reasons.map(|reason| (frame, reason))) {
+        net.frame(0, ACCESS, reason, frame);
     }
     assert!(net.nodes[0].take(ACCESS).is_empty());
-    assert_eq!(net.nodes[0].counter("icmp_error_forbidden"), 4);
+    assert_eq!(net.nodes[0].counter("icmp_error_forbidden"), 12);
 }
 
 /// A worker hands on the inner packet with the Ethernet header in front; the error goes out by the core port.

@@ -112,12 +112,15 @@ fn the_number_told_is_the_peers_own() {
 }
 
 #[test]
-fn no_path_is_held_to_be_smaller_than_ipv6_allows() {
+fn a_number_below_ipv6s_least_is_discarded() {
     let (mut net, hoa) = visitor();
     let tunnelled = sent(&mut net, hoa, elsewhere(), 1400);
-    hear(&mut net, &complaint(2, 0, 600, &tunnelled, 1232));
-    assert_eq!(refused(&mut net, hoa, elsewhere(), 1281), 1280);
-    assert_eq!(sent(&mut net, hoa, elsewhere(), 1240).len(), 14 + 1280);
+    for mtu in [0, 600, 1279] {
+        hear(&mut net, &complaint(2, 0, mtu, &tunnelled, 1232));
+    }
+    assert_eq!(net.nodes[0].counter("path_mtu_impossible"), 3);
+    assert_eq!(net.nodes[0].counter("path_mtu_lowered"), 0);
+    assert_eq!(sent(&mut net, hoa, elsewhere(), 1460).len(), 14 + 1500);
 }
 
 #[test]
