@@ -63,6 +63,7 @@ fn the_drafts_story_is_played_after_a_run_that_was_killed_and_one_that_was_inter
     assert_eq!(report["steps"].as_array().unwrap().len(), 8);
     assert_eq!(report["moves"].as_array().unwrap().len(), 3);
     tshark_agrees(&out.path().join("core.pcap"), &report);
+    dissector_agrees(&out.path().join("core.pcap"));
     out.disable_cleanup(false);
 }
 
@@ -88,6 +89,27 @@ fn half_way(out: &Path, signal: Signal) -> Option<i32> {
         .collect();
     assert!(said.iter().any(|line| line.contains("session:")), "{said:#?}");
     child.wait().unwrap().code()
+}
+
+/// `config/wireshark/romip.lua` gives as many frames each name as Wireshark's own fields do, and sees the end markers (R-42).
+fn dissector_agrees(core: &Path) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/wireshark/romip.lua");
+    let named = |filter: &str| {
+        let mut command = Command::new("tshark");
+        command.arg("-X").arg(format!("lua_script:{}", script.display())).arg("-r").arg(core);
+        let out = command.args(["-Y", filter]).stderr(Stdio::null()).output().expect("tshark");
+        assert!(out.status.success(), "tshark refuses {filter}");
+        out.stdout.iter().filter(|&&octet| octet == b'\n').count()
+    };
+    for (name, filter) in MESSAGES {
+        let ours = named(&format!("romip.message == \"{name}\""));
+        assert_eq!(
+            (ours, ours > 0),
+            (tshark(core, filter, &["frame.number"]).len(), true),
+            "{name}"
+        );
+    }
+    assert!(named("romip.end_marker") > 0);
 }
 
 /// The four messages of the last move, one each and in this order, between the routers of Figure 1.
