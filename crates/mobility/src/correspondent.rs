@@ -49,7 +49,8 @@ impl Maar {
                     Vec::new(),
                 );
             }
-            self.release(now, &id, by);
+            self.release(now, &id, by, from);
+            self.answer_queued(now, &id);
         }
         match self.order(prefix, by) {
             Order::Refuse(status, last) => {
@@ -215,8 +216,12 @@ impl Maar {
         lifetime: u16,
         cns: Vec<CnPlace>,
     ) {
-        let ddba =
-            Ddba { status, seq, lifetime, attach_time: ddbu.attach_time, hoa: Some(ddbu.hoa), cns };
+        // Who is refused as outdated is told by what.
+        let newest = self.newest_at(Prefix64::of(ddbu.hoa));
+        let outdated = status == Status::OLD_TIMESTAMP;
+        let attach_time =
+            ddbu.attach_time.map(|time| if outdated { time.max(newest) } else { time });
+        let ddba = Ddba { status, seq, lifetime, attach_time, hoa: Some(ddbu.hoa), cns };
         self.send(now, to, &Message::Ddba(ddba));
     }
 }

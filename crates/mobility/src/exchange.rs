@@ -53,6 +53,7 @@ impl Repeats {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Accepted {
     pub(crate) time: AttachTime,
+    /// `::`: told of by another; whoever has this time is good.
     pub(crate) from: Ipv6Addr,
     /// `None`: learnt by other means than a request; any number is good.
     pub(crate) seq: Option<u16>,
@@ -75,7 +76,7 @@ impl Accepted {
         match time.cmp(&self.time) {
             std::cmp::Ordering::Less => Order::Refuse(Status::OLD_TIMESTAMP, None),
             std::cmp::Ordering::Greater => Order::Newer,
-            std::cmp::Ordering::Equal if from != self.from => {
+            std::cmp::Ordering::Equal if from != self.from && !self.from.is_unspecified() => {
                 Order::Refuse(Status::OLD_TIMESTAMP, None)
             }
             std::cmp::Ordering::Equal => {

@@ -7,6 +7,7 @@ use crate::exchange::{Accepted, Repeats};
 use crate::maar::Maar;
 use crate::mn::{Asking, State};
 use crate::timers::Timer;
+use crate::{Event, Output};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::addr::{Nai, Prefix64};
@@ -98,7 +99,7 @@ impl Maar {
                 } else {
                     "sdba_refused"
                 });
-                self.finish(now, &id, from, Some(status));
+                self.end_exchange(now, &id, from, &sdba);
             }
         }
     }
@@ -148,8 +149,22 @@ impl Maar {
         }
         match last_pair(&sdba.groups).filter(|_| sdba.status == Status::INCOMPLETE) {
             Some(cursor) => self.ask_for_more(now, id, cursor),
-            None => self.finish(now, id, from, Some(sdba.status)),
+            None => self.end_exchange(now, id, from, &sdba),
         }
+    }
+
+    /// The answer is complete. It may say that the MN has left meanwhile: then its lists are only kept for who asks.
+    fn end_exchange(&mut self, now: Now, id: &Nai, from: Ipv6Addr, sdba: &Sdba) {
+        if !self.superseded(now, id, sdba.attach_time.unwrap_or_default(), from) {
+            return self.finish(now, id, from, Some(sdba.status));
+        }
+        let Some(attachment) = self.mns.get(id).map(|mn| mn.attachment) else { return };
+        self.out.push_back(Output::Event(Event::HandoverDone {
+            mn_id: id.clone(),
+            attachment,
+            previous: from,
+            status: Some(Status::OLD_TIMESTAMP.0),
+        }));
     }
 
     /// the next page.

@@ -261,9 +261,7 @@ impl Maar {
         }
         self.end_parked(now, mac, id);
         self.answer_held(now);
-        if let Some(Queued { from, sdbu }) = self.mns.get_mut(id).and_then(|mn| mn.queued.take()) {
-            self.on_sdbu(now, from, sdbu);
-        }
+        self.answer_queued(now, id);
     }
 
     /// The MN is no correspondent elsewhere any more, unless a newer MAAR of it has spoken meanwhile. It is

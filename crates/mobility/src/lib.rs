@@ -20,6 +20,7 @@ pub mod io;
 mod lease;
 mod maar;
 mod mn;
+mod newest;
 mod order;
 mod parked;
 mod peer;

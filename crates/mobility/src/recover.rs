@@ -146,12 +146,13 @@ impl Maar {
             peer.sample(trip);
         }
         match sdba.status {
-            Status::ACCEPTED | Status::INCOMPLETE => self.recovered(now, id, prefix, &sdba),
+            Status::ACCEPTED | Status::INCOMPLETE => self.recovered(now, id, prefix, from, &sdba),
             Status::SEQUENCE | Status::MESG_ID => {
                 self.resync_recovery(now, id, prefix, from, &sdba, mesg_id);
             }
             _ => {
                 self.count("recovery_refused");
+                self.superseded(now, id, sdba.attach_time.unwrap_or_default(), from);
                 self.end_recovery(now, id, prefix);
             }
         }
@@ -188,7 +189,7 @@ impl Maar {
     }
 
     /// The anchor agrees: the HoA is Active, with what sessions the anchor still knew.
-    fn recovered(&mut self, now: Now, id: &Nai, prefix: Prefix64, sdba: &Sdba) {
+    fn recovered(&mut self, now: Now, id: &Nai, prefix: Prefix64, from: Ipv6Addr, sdba: &Sdba) {
         let groups = sdba.groups.iter().filter(|group| Prefix64::of(group.hoa) == prefix);
         let mut came = false;
         for group in groups {
@@ -196,7 +197,10 @@ impl Maar {
             self.take_over(now, id, group);
             came = true;
         }
-        if came {
+        let newest = sdba.attach_time.unwrap_or_default();
+        if self.superseded(now, id, newest, from) {
+            // What came is kept for the MAAR the MN is at.
+        } else if came {
             self.count("recovery_done");
             self.place_mn(id);
             self.end_internals(id);

@@ -15,7 +15,7 @@ use wire::addr::{Nai, Prefix64};
 use wire::mh::{
     AskGroup, Ddba, Heartbeat, MAX_LEN, Message, Refusal, Sdba, Sdbu, Serving, Status, TellGroup,
 };
-use wire::time::Now;
+use wire::time::{AttachTime, Now};
 
 /// Octets one pair takes in an sDBA at most: CN-HoA, Serving MAAR and their padding.
 const PAIR_LEN: usize = 20 + 18 + 10;
@@ -37,11 +37,21 @@ impl Maar {
             State::WaitSdba(_) if time > mn.attach_time => self.queue(&id, from, sdbu),
             State::Attached | State::Detached if time > mn.attach_time => {
                 let by = Accepted { time, from, seq: Some(sdbu.seq) };
-                self.release(now, &id, by);
+                self.release(now, &id, by, from);
                 self.answer_released(now, from, &sdbu);
             }
             State::WaitSdba(_) | State::Attached | State::Detached => {
                 self.answer(now, from, &sdbu, Status::OLD_TIMESTAMP, sdbu.seq);
+            }
+            // The MN is known to be elsewhere, but nobody has fetched what is here: it is handed on, from one MAAR the
+            // MN left to the next.
+            State::Released(released)
+                if released.by.from.is_unspecified() && time > mn.attach_time =>
+            {
+                if time >= released.by.time {
+                    self.repoint(now, &id, Accepted { time, from, seq: Some(sdbu.seq) });
+                }
+                self.answer_released(now, from, &sdbu);
             }
             State::Released(released) => match released.by.order(time, from, sdbu.seq) {
                 Order::Refuse(status, last) => {
@@ -70,48 +80,51 @@ impl Maar {
     }
 
     /// The lists leave with the MN: external entries end, sessions are frozen, packets still on their way are
-    /// forwarded to `by`.
-    pub(crate) fn release(&mut self, now: Now, id: &Nai, by: Accepted) {
+    /// forwarded `towards` a MAAR: that of `by`, or who told of it.
+    pub(crate) fn release(&mut self, now: Now, id: &Nai, by: Accepted, towards: Ipv6Addr) {
+        self.asking.remove(id);
         let snapshot = self.snapshot(now, id);
         self.unwatch(id);
         self.drop_updates(id);
         self.drop_recoveries(id);
         let Some(mn) = self.mns.get_mut(id) else { return };
         let until = now.mono + self.config.timers.hold;
+        mn.externals.retain(|_, entry| entry.active);
         mn.state = State::Released(Released { by, snapshot, until });
         let (mac, prefixes) = (mn.mac, mn.prefixes());
         self.timers.arm(Timer::State(id.clone()), until);
         self.timers.disarm(&Timer::Advert(id.clone()));
         self.timers.disarm(&Timer::Settle(id.clone()));
-        self.forward(now, id, by);
+        self.forward(now, id, by, towards);
         self.timers.disarm(&Timer::Buffer(id.clone()));
         self.unplace(id, &prefixes);
         self.set_station(now, mac, StationState::Quiet);
         self.end_parked(now, mac, id);
     }
 
-    /// Forwarding entries of all its HoAs lead to `by`.
-    fn forward(&mut self, now: Now, id: &Nai, by: Accepted) {
+    /// Forwarding entries of all its HoAs lead towards a MAAR; of the own lease only if that has fetched it.
+    fn forward(&mut self, now: Now, id: &Nai, by: Accepted, towards: Ipv6Addr) {
         let Some(mn) = self.mns.get(id) else { return };
-        let coa = mn.coa().into_iter();
+        let coa = mn.coa().filter(|_| by.from == towards).into_iter();
         let hoas: Vec<Ipv6Addr> = coa
             .chain(mn.externals.values().filter(|entry| entry.active).map(|entry| entry.hoa))
             .collect();
-        hoas.into_iter().for_each(|hoa| self.forward_hoa(now, hoa, by));
+        hoas.into_iter().for_each(|hoa| self.forward_hoa(now, hoa, by, towards));
     }
 
     /// Nothing newer stands there, nor what that MAAR itself said since: that lives longer.
-    fn forward_hoa(&mut self, now: Now, hoa: Ipv6Addr, by: Accepted) {
+    fn forward_hoa(&mut self, now: Now, hoa: Ipv6Addr, by: Accepted, towards: Ipv6Addr) {
         let stands = self.lists.internal(Prefix64::of(hoa)).is_some_and(|entry| {
             let own_word = entry.source == Source::Ddbu && entry.maar == by.from;
-            entry.accepted.time > by.time || (own_word && entry.accepted.time == by.time)
+            let (hearsay, same) = (by.from != towards, entry.accepted.time == by.time);
+            entry.accepted.time > by.time || ((own_word || hearsay) && same)
         });
         if stands {
             return;
         }
         let entry = Internal {
             hoa,
-            maar: by.from,
+            maar: towards,
             source: Source::Forwarding,
             accepted: Accepted { seq: None, ..by },
             learnt: now.mono,
@@ -127,7 +140,7 @@ impl Maar {
             released.by = by;
             released.until = now.mono + self.config.timers.hold;
             self.timers.arm(Timer::State(id.clone()), released.until);
-            self.forward(now, id, by);
+            self.forward(now, id, by, by.from);
         }
     }
 
@@ -185,7 +198,7 @@ impl Maar {
             seq: sdbu.seq,
             lifetime: if sdbu.lifetime == 0 { 0 } else { lifetime },
             mn_id: Some(sdbu.mn_id.clone()),
-            attach_time: sdbu.attach_time,
+            attach_time: self.newest_for(sdbu),
             groups,
         };
         self.send(now, to, &Message::Sdba(sdba));
@@ -249,12 +262,10 @@ impl Maar {
         else {
             return self.answer(now, from, sdbu, Status::NOT_MAAR_OF_MN, sdbu.seq);
         };
-        let outdated =
-            self.lists.internal(Prefix64::of(hoa)).is_some_and(|entry| entry.accepted.time > time);
-        if outdated {
+        if self.newest_at(Prefix64::of(hoa)) > time {
             return self.answer(now, from, sdbu, Status::OLD_TIMESTAMP, sdbu.seq);
         }
-        self.forward_hoa(now, hoa, Accepted { time, from, seq: None });
+        self.forward_hoa(now, hoa, Accepted { time, from, seq: None }, from);
         let own = Serving { cn: Ipv6Addr::UNSPECIFIED, maar: self.config.address };
         let sdba = Sdba {
             status: Status::ACCEPTED,
@@ -275,10 +286,18 @@ impl Maar {
             seq,
             lifetime: 0,
             mn_id,
-            attach_time: sdbu.attach_time,
+            attach_time: self.newest_for(sdbu),
             groups: Vec::new(),
         };
         self.send(now, to, &Message::Sdba(sdba));
+    }
+
+    /// Option 27 of an answer: the asker's own time, or the newest that was heard of its MN.
+    fn newest_for(&self, sdbu: &Sdbu) -> Option<AttachTime> {
+        let of_hoas = sdbu.groups.iter().map(|group| Prefix64::of(group.hoa));
+        let leased = of_hoas.filter(|hoa| self.leases.holder(*hoa) == Some(&sdbu.mn_id));
+        let of_lease = leased.map(|hoa| self.newest_at(hoa)).max().unwrap_or_default();
+        sdbu.attach_time.map(|time| time.max(self.newest_of(&sdbu.mn_id)).max(of_lease))
     }
 
     /// A message refused by its kind: a PMIPv6 PBU (152), MN-ID (160) or HoA (158) missing.

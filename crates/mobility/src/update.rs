@@ -196,7 +196,11 @@ impl Maar {
             (Status::OLD_TIMESTAMP, _) => {
                 // We are outdated: stop, and wait for the newer MAAR's sDBU.
                 self.count("ddba_outdated");
+                let id = self.updates.get(&key).map(|update| update.mn.clone());
                 self.drop_update(key);
+                if let (Some(id), Some(newest)) = (id, ddba.attach_time) {
+                    self.superseded(now, &id, newest, from);
+                }
             }
             _ => {
                 self.count("ddba_refused");

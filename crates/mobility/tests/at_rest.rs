@@ -114,6 +114,15 @@ fn a_user_whose_home_lost_its_binding_is_found_again_by_what_it_sends() {
     check(&play(&moves, 10_957_843_782_081_768_958, 15)).expect("straight");
 }
 
+/// a storm in which A_MAAR2 asked long after A had gone on, and led its own B astray; in `overlap` step by step.
+#[test]
+fn lists_that_come_when_their_user_has_gone_on_lead_nobody_astray() {
+    let moves =
+        [(A, 1, 0), (A, 0, 494), (A, 1, 696), (A, 4, 41), (A, 3, 328), (A, 2, 405), (B, 1, 1162)];
+    let moves = moves.map(|(user, to, after)| Move { user, to, after: ms(after) });
+    check(&play(&moves, 8_003_429_455_900_326_069, 15)).expect("straight");
+}
+
 /// An environment variable's number: more storms than in each run, for who changes a rule.
 fn from_env(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)

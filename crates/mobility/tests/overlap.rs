@@ -6,7 +6,7 @@ mod common;
 use common::forward::Via;
 use common::log::Sent;
 use common::world::*;
-use common::{Fate, Net, ms, secs};
+use common::{Fate, Net, START, ms, secs};
 use mobility::Input;
 use std::net::Ipv6Addr;
 use wire::mh::{CnPlace, Ddba, Message, Status};
@@ -239,6 +239,61 @@ fn an_sdbu_older_than_the_aaa_s_answer_is_refused_before_the_sdba_comes() {
     net.run(ms(300));
     assert_eq!(net.times(start, "a2>a3 sDBU A"), [ms(2)]);
     assert_eq!(net.times(start, "a3>a2 sDBA 157"), [ms(202)], "{:?}", net.story(start));
+}
+
+/// A is at A_MAAR3 by way of A_MAAR2 and B_MAAR2, whose sDBUs wait for each other: A_MAAR2's do not reach A_MAAR1 for 10
+/// seconds. A_MAAR3 has A's address from its anchor. Then B comes to A_MAAR2, where A still counts as attached.
+fn left_behind() -> Net {
+    let mut net = Net::g0().at_home();
+    net.set_fate(|sent| {
+        match sent.to_string().starts_with("a2>a1 sDBU A") && sent.at < START + secs(12) {
+            true => Fate::Lose,
+            false => Fate::Arrive,
+        }
+    });
+    for maar in [A2, B2, A3] {
+        net.attach(A, maar);
+        net.run(ms(50));
+    }
+    net.keep_talking(A_HOA1, B_HOA1, ms(100), secs(4));
+    let states = [A2, B2, A3].map(|maar| net.router(maar).state(A));
+    assert_eq!(states, ["WaitSDBA"; 3], "each waits for the one before");
+    net.attach(B, A2);
+    net.keep_talking(A_HOA1, B_HOA1, ms(100), secs(1));
+    net
+}
+
+/// 157 says by option 27 what is newer, and who hears it serves the MN no more.
+#[test]
+fn a_maar_that_was_left_without_a_word_is_told_the_newer_time_by_whom_it_asks() {
+    let mut net = left_behind();
+    let newest = net.attach_time(A3, A);
+    let start = net.now;
+    net.run(secs(11));
+    let answer = net.sent(start).filter(|sent| sent.is_between(A1, A2)).find_map(Sent::sdba);
+    let answer = answer.expect("an answer");
+    assert_eq!((answer.status.0, answer.attach_time), (157, Some(newest)));
+    assert_eq!(net.router(A2).count("attachment_outdated"), 1);
+    let outdated = |sent: &&Sent| {
+        let by_a2 = sent.from == common::log::Node::Router(A2);
+        by_a2 && sent.ddbu().is_some_and(|ddbu| ddbu.hoa == A_HOA1)
+    };
+    assert_eq!(net.sent(start).filter(outdated).count(), 0, "nobody is told what is outdated");
+    assert_eq!(net.entries(A2, A_HOA1).len(), 1);
+    net.assert_direct(A_HOA1, B_HOA1, "a3=>a2", "a2=>a3");
+}
+
+/// whoever was left hands on what it has, although it is outdated; so A_HoA2, leased in between, is not lost.
+#[test]
+fn lists_go_on_from_one_maar_that_was_left_to_the_next() {
+    let mut net = left_behind();
+    net.run(secs(11));
+    let lists = net.lists(A3);
+    for hoa in [A_HOA1, A_HOA2, A.hoa(B2)] {
+        let line = format!("{} -> A_HoA3", name(hoa));
+        assert!(lists.contains(&line), "{line}: {lists:?}");
+    }
+    assert_eq!([A2, B2].map(|maar| net.router(maar).state(A)), ["Released"; 2]);
 }
 
 /// the access point's word counts although an exchange is under way.
