@@ -5,6 +5,7 @@
 mod case;
 mod frames;
 mod group;
+mod growth;
 mod machine;
 mod measure;
 mod plan;
@@ -51,6 +52,10 @@ pub struct Args {
     /// Table updates a second while maard forwards
     #[arg(long)]
     updates: Option<u64>,
+    /// While maard forwards, lets its table grow from a million bindings to so many: updates a second, longest pause,
+    /// octets per binding
+    #[arg(long, value_name = "BINDINGS")]
+    grow_to: Option<u64>,
     /// Leaves out the proof of work by captures
     #[arg(long)]
     no_proof: bool,
@@ -100,6 +105,10 @@ fn run(args: &Args) -> Result<(), String> {
         eprintln!("[{}/{}] {}", n + 1, plan.groups.len(), plan::title(specs));
         let measured = group::run(specs, &folder, args, &mut machine)?;
         results.add(&measured, &machine);
+    }
+    if let Some(to) = plan.grow_to {
+        eprintln!("growth to {to} bindings");
+        results.growth = Some(growth::run(to, &folder, args)?);
     }
     results.finish(args, &machine)
 }

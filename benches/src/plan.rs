@@ -9,6 +9,8 @@ pub struct Plan {
     pub groups: Vec<Vec<Spec>>,
     /// Cases whose every frame is checked.
     pub proofs: Vec<Spec>,
+    /// Bindings the table is to grow to under traffic.
+    pub grow_to: Option<u64>,
 }
 
 const SMALL: u64 = 4096;
@@ -18,7 +20,10 @@ const SHORT: Frame = Frame::Octets(64);
 
 pub fn of(args: &Args) -> Plan {
     let one = !args.case.is_empty() || !args.flows.is_empty() || !args.frame.is_empty();
-    let groups = if one || args.bindings.is_some() || args.updates.is_some() || args.workers > 1 {
+    let whole = !args.quick && !one && args.bindings.is_none() && args.updates.is_none();
+    let groups = if args.grow_to.is_some() && !one {
+        Vec::new()
+    } else if one || args.bindings.is_some() || args.updates.is_some() || args.workers > 1 {
         chosen(args)
     } else if args.quick {
         let cases = &[Case::Em6, Case::Encap, Case::Decap, Case::Deliver];
@@ -33,7 +38,8 @@ pub fn of(args: &Args) -> Plan {
             proofs.push(small);
         }
     }
-    Plan { groups, proofs }
+    let grow_to = args.grow_to.or((whole && args.workers == 1).then_some(HUGE));
+    Plan { groups, proofs, grow_to }
 }
 
 /// testpmd as io and mac, and the others; testpmd io also in tunnels when something is taken out of them.

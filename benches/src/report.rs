@@ -6,6 +6,7 @@ mod picture;
 
 use crate::Args;
 use crate::case::{Case, Frame, Input, Program, Spec};
+use crate::growth::Growth;
 use crate::machine::Machine;
 use crate::measure::Measured;
 use crate::proof::Proof;
@@ -60,12 +61,14 @@ pub struct Row {
 pub struct Results {
     pub rows: Vec<Row>,
     pub proofs: Vec<Proof>,
+    pub growth: Option<Growth>,
 }
 
 #[derive(Serialize)]
 struct Document<'a> {
     rows: &'a [Row],
     proofs: &'a [Proof],
+    growth: Option<Growth>,
     machine: &'a Machine,
 }
 
@@ -116,11 +119,15 @@ impl Results {
     /// Prints, and writes what was asked for.
     pub fn finish(&self, args: &Args, machine: &Machine) -> Result<(), String> {
         println!("{}", markdown::table(&self.rows));
+        if let Some(growth) = &self.growth {
+            println!("{}", markdown::growth(growth));
+        }
         let written = |path: &std::path::Path, text: &str| {
             std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
         };
         if let Some(path) = &args.json {
-            let document = Document { rows: &self.rows, proofs: &self.proofs, machine };
+            let document =
+                Document { rows: &self.rows, proofs: &self.proofs, growth: self.growth, machine };
             let text = serde_json::to_string_pretty(&document).map_err(|e| e.to_string())?;
             written(path, &(text + "\n"))?;
         }

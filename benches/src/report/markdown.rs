@@ -58,6 +58,20 @@ fn flows(row: &Row) -> String {
     }
 }
 
+/// In words.
+pub fn growth(growth: &crate::growth::Growth) -> String {
+    format!(
+        "While the table grew from {} to {} bindings under traffic ({} frames forwarded, none lost or misdirected): {} updates \
+         applied a second, longest pause of the worker {:.1} us, {:.1} octets of table per binding in the end.",
+        growth.from,
+        growth.to,
+        growth.forwarded,
+        growth.updates_per_second,
+        growth.longest_pause_us,
+        growth.octets_per_binding
+    )
+}
+
 /// RESULTS.md.
 pub fn document(results: &Results, machine: &Machine) -> String {
     let mut out = String::from(
@@ -79,6 +93,9 @@ pub fn document(results: &Results, machine: &Machine) -> String {
         machine.load
     );
     out.push_str(&table(&results.rows));
+    if let Some(growth) = &results.growth {
+        let _ = writeln!(out, "\n{}", self::growth(growth));
+    }
     out.push_str("\nFrames compared octet for octet with what they have to be:\n\n");
     for proof in &results.proofs {
         let _ = writeln!(out, "- {}: {} frames", proof.what, proof.frames);

@@ -11,7 +11,7 @@ use crate::park::Wait;
 use crate::punt::{Marker, PuntReason};
 use crate::verdict::PeerId;
 use std::net::Ipv6Addr;
-use wire::addr::{Mac, ROUTER_LINK_LOCAL, ROUTER_MAC};
+use wire::addr::{Mac, Prefix64, ROUTER_LINK_LOCAL, ROUTER_MAC};
 use wire::eth::{self, EthHeader};
 use wire::ip6::{self, Ip6Error, Ip6View, Upper};
 
@@ -34,6 +34,8 @@ pub(crate) enum Fate {
 use Fate::{Drop, Punt};
 
 /// A packet that may be forwarded.
+///
+/// It is filled in where it is kept: a copy of fields just written waits until their stores have left the store buffer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Packet {
     pub kind: Kind,
@@ -44,6 +46,35 @@ pub(crate) struct Packet {
     pub src: Ipv6Addr,
     pub dst: Ipv6Addr,
     pub upper: Upper,
+}
+
+impl Packet {
+    /// Before any was read.
+    pub(crate) const NONE: Packet = Packet {
+        kind: Kind::Core,
+        start: 0,
+        len: 0,
+        src: Ipv6Addr::UNSPECIFIED,
+        dst: Ipv6Addr::UNSPECIFIED,
+        upper: Upper::plain(0),
+    };
+
+    /// What the binding table is asked for: source and destination; 0, which nothing is bound to, where it is not.
+    #[inline]
+    pub(crate) fn keys(&self) -> [u64; 2] {
+        let (src, dst) = (Prefix64::of(self.src).0, Prefix64::of(self.dst).0);
+        match self.kind {
+            Kind::Uplink(_) | Kind::Tunnelled(_) => [src, dst],
+            Kind::Core => [0, dst],
+            Kind::Local(_) => [0, 0],
+        }
+    }
+
+    #[inline(always)]
+    fn fill(&mut self, kind: Kind, start: usize, view: &Ip6View<'_>, upper: Upper) {
+        let len = view.octets().len();
+        *self = Packet { kind, start, len, src: view.src(), dst: view.dst(), upper };
+    }
 }
 
 /// How it came.
@@ -69,17 +100,25 @@ pub(crate) struct Outer {
     pub sent_to_anchor: bool,
 }
 
-/// What the frame in `frame`, received on `port`, is.
-#[inline]
-pub(crate) fn classify(fib: &Fib, port: &PortInfo, frame: &[u8]) -> Result<Packet, Fate> {
-    let eth = ethernet(port, frame)?;
-    let view = Ip6View::new_checked(&frame[eth.len..]).map_err(malformed)?;
+/// What the frame in `frame`, received on `port`, is. `packet` is anything unless it may be forwarded.
+///
+/// What nearly all packets are is told here by a few compares; everything else has a function of its own.
+#[inline(always)]
+pub(crate) fn classify(
+    fib: &Fib,
+    port: &PortInfo,
+    frame: &[u8],
+    packet: &mut Packet,
+) -> Result<(), Fate> {
+    let start = if plain(port, frame) { eth::HEADER_LEN } else { ethernet(port, frame)? };
+    let view = Ip6View::new_checked(&frame[start..]).map_err(malformed)?;
     match port.role {
-        Role::Access => access(fib, &eth, view),
-        Role::Core => core(fib, port, &eth, view),
+        Role::Access => access(fib, source(frame), start, view, packet),
+        Role::Core => core(fib, port, start, view, packet),
     }
 }
 
+#[cold]
 fn malformed(error: Ip6Error) -> Fate {
     Drop(match error {
         Ip6Error::Truncated => DropReason::Ip6Truncated,
@@ -88,9 +127,26 @@ fn malformed(error: Ip6Error) -> Fate {
     })
 }
 
-/// An IPv6 frame for us, untagged or priority-tagged, from somebody else.
-#[inline]
-fn ethernet(port: &PortInfo, frame: &[u8]) -> Result<EthHeader, Fate> {
+/// Whether a frame is what nearly all are: untagged IPv6 to a MAC of ours from somebody else's. What it says of such a
+/// frame [`ethernet`] says too, which knows all others.
+#[inline(always)]
+fn plain(port: &PortInfo, frame: &[u8]) -> bool {
+    let Some(header) = frame.first_chunk::<{ eth::HEADER_LEN }>() else { return false };
+    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *header;
+    let dst = u64::from_be_bytes([d0, d1, d2, d3, d4, d5, s0, s1]) >> 16;
+    let rest = u64::from_be_bytes([s0, s1, s2, s3, s4, s5, t0, t1]);
+    let (src, own, shared) = (rest >> 16, port.mac.to_u64(), ROUTER_MAC.to_u64());
+    let for_us = dst == own || port.role == Role::Access && dst == shared;
+    let of_a_station = src != own && src != shared && src & GROUP == 0 && src != 0;
+    rest as u16 == eth::IPV6 && for_us && of_a_station
+}
+
+/// The group bit of a MAC as a number.
+const GROUP: u64 = 1 << 40;
+
+/// An IPv6 frame for us, untagged or priority-tagged, from somebody else: where its packet starts.
+#[cold]
+fn ethernet(port: &PortInfo, frame: &[u8]) -> Result<usize, Fate> {
     let eth = EthHeader::parse(frame).ok_or(Drop(DropReason::EthTruncated))?;
     let access = port.role == Role::Access;
     let own = |mac| mac == port.mac || access && mac == ROUTER_MAC;
@@ -109,11 +165,61 @@ fn ethernet(port: &PortInfo, frame: &[u8]) -> Result<EthHeader, Fate> {
     if !own(eth.dst) && !eth.dst.0.starts_with(&[0x33, 0x33]) {
         return Err(Drop(DropReason::NotForUs));
     }
-    Ok(eth)
+    Ok(eth.len)
 }
 
-fn access(fib: &Fib, eth: &EthHeader, view: Ip6View<'_>) -> Result<Packet, Fate> {
+/// The MAC a frame came from; it is longer than that, as its Ethernet header was read.
+#[inline(always)]
+fn source(frame: &[u8]) -> Mac {
+    Mac(frame[6..].first_chunk().copied().unwrap_or_default())
+}
+
+/// Whether both addresses are such as are forwarded: unicast, not of link-local scope, not in ::/64. (What is deprecated
+/// above fe80::/10 is for the slower checks to judge.)
+#[inline(always)]
+fn both_travel(view: &Ip6View<'_>) -> bool {
+    // fe80:: and above; with 0 wrapped around it.
+    let travels = |key: u64| key.wrapping_sub(1) < (0xfe80 << 48) - 1;
+    travels(view.src_key()) && travels(view.dst_key())
+}
+
+#[inline(always)]
+fn access(
+    fib: &Fib,
+    station: Mac,
+    start: usize,
+    view: Ip6View<'_>,
+    packet: &mut Packet,
+) -> Result<(), Fate> {
+    let upper = Upper::plain(view.next_header());
+    if !both_travel(&view) || view.has_extensions() || is_signalling(&upper) {
+        return of_a_station(fib, station, start, view, packet);
+    }
+    packet.fill(Kind::Uplink(station), start, &view, upper);
+    Ok(())
+}
+
+/// What a station sends that is not plainly to be forwarded.
+#[cold]
+fn of_a_station(
+    fib: &Fib,
+    station: Mac,
+    start: usize,
+    view: Ip6View<'_>,
+    packet: &mut Packet,
+) -> Result<(), Fate> {
     let upper = view.upper().map_err(malformed)?;
+    let kind = kind_of_a_station(fib, station, &view, &upper)?;
+    packet.fill(kind, start, &view, upper);
+    Ok(())
+}
+
+fn kind_of_a_station(
+    fib: &Fib,
+    station: Mac,
+    view: &Ip6View<'_>,
+    upper: &Upper,
+) -> Result<Kind, Fate> {
     let (src, dst) = (view.src(), view.dst());
     if src == ROUTER_LINK_LOCAL {
         return Err(Drop(DropReason::OwnMac));
@@ -122,34 +228,69 @@ fn access(fib: &Fib, eth: &EthHeader, view: Ip6View<'_>) -> Result<Packet, Fate>
         return Err(Drop(DropReason::AddressInvalid));
     }
     let link_scope = dst.is_multicast() || dst.is_unicast_link_local();
-    if link_scope && matches!(icmp_type(&view, &upper), Some(130..=136 | 143)) {
+    if link_scope && matches!(icmp_type(view, upper), Some(130..=136 | 143)) {
         return Err(Punt(PuntReason::NeighborDiscovery));
     }
     if never_travels(src) {
         return Err(Drop(DropReason::AddressInvalid));
     }
-    if is_signalling(&upper) && fib.is_maar(dst) {
+    if is_signalling(upper) && fib.is_maar(dst) {
         return Err(Drop(DropReason::AccessSignalling));
     }
     if dst.is_multicast() && !is_nd_group(dst) {
         return Err(Drop(DropReason::Multicast));
     }
     let local = link_scope || src.is_unicast_link_local();
-    let kind = if local { Kind::Local(eth.src) } else { Kind::Uplink(eth.src) };
-    Ok(Packet { kind, start: eth.len, len: view.octets().len(), src, dst, upper })
+    Ok(if local { Kind::Local(station) } else { Kind::Uplink(station) })
 }
 
-fn core(fib: &Fib, port: &PortInfo, eth: &EthHeader, view: Ip6View<'_>) -> Result<Packet, Fate> {
-    let (src, dst) = (view.src(), view.dst());
-    if fib.own() == Some(dst) {
-        return to_self(fib, eth, view);
+#[inline(always)]
+fn core(
+    fib: &Fib,
+    port: &PortInfo,
+    start: usize,
+    view: Ip6View<'_>,
+    packet: &mut Packet,
+) -> Result<(), Fate> {
+    if fib.is_own(view.dst_key(), view.dst_low()) {
+        let offset =
+            if view.next_header() == ip6::IPV6_IN_IPV6 { ip6::HEADER_LEN } else { to_self(&view)? };
+        return tunnelled(fib, start, view, offset, packet);
     }
+    if !both_travel(&view) || view.has_extensions() {
+        return of_the_core(fib, port, start, view, packet);
+    }
+    packet.fill(Kind::Core, start, &view, Upper::plain(view.next_header()));
+    Ok(())
+}
+
+/// What the core sends that is not plainly to be forwarded.
+#[cold]
+fn of_the_core(
+    fib: &Fib,
+    port: &PortInfo,
+    start: usize,
+    view: Ip6View<'_>,
+    packet: &mut Packet,
+) -> Result<(), Fate> {
     let upper = view.upper().map_err(malformed)?;
+    to_be_forwarded(fib, port, &view, &upper)?;
+    packet.fill(Kind::Core, start, &view, upper);
+    Ok(())
+}
+
+fn to_be_forwarded(
+    fib: &Fib,
+    port: &PortInfo,
+    view: &Ip6View<'_>,
+    upper: &Upper,
+) -> Result<(), Fate> {
+    let (src, dst) = (view.src(), view.dst());
     if src.is_multicast() || never_travels(dst) {
         return Err(Drop(DropReason::AddressInvalid));
     }
     if dst.is_multicast() {
-        let nd = matches!(icmp_type(&view, &upper), Some(130 | 133..=136));
+        let nd = matches!(icmp_type(view, upper), Some(130 | 133..=136));
         let ours = is_own_group(dst, fib.own(), port.mac);
         return Err(if nd && ours {
             Punt(PuntReason::NeighborDiscovery)
@@ -158,7 +299,7 @@ fn core(fib: &Fib, port: &PortInfo, eth: &EthHeader, view: Ip6View<'_>) -> Resul
         });
     }
     if dst.is_unicast_link_local() {
-        return Err(icmp_punt(&view, &upper).unwrap_or(Drop(DropReason::LinkLocalScope)));
+        return Err(icmp_punt(view, upper).unwrap_or(Drop(DropReason::LinkLocalScope)));
     }
     if src.is_unicast_link_local() {
         return Err(Drop(DropReason::LinkLocalScope));
@@ -166,14 +307,12 @@ fn core(fib: &Fib, port: &PortInfo, eth: &EthHeader, view: Ip6View<'_>) -> Resul
     if never_travels(src) {
         return Err(Drop(DropReason::AddressInvalid));
     }
-    Ok(Packet { kind: Kind::Core, start: eth.len, len: view.octets().len(), src, dst, upper })
+    Ok(())
 }
 
-/// To our core address.
-fn to_self(fib: &Fib, eth: &EthHeader, view: Ip6View<'_>) -> Result<Packet, Fate> {
-    if view.next_header() == ip6::IPV6_IN_IPV6 {
-        return tunnelled(fib, eth, view, ip6::HEADER_LEN);
-    }
+/// To our core address, and the tunnelled packet does not follow at once: where it starts, if there is one.
+#[cold]
+fn to_self(view: &Ip6View<'_>) -> Result<usize, Fate> {
     let upper = view.upper().map_err(malformed)?;
     if upper.protocol == ip6::IPV6_IN_IPV6 {
         // A Linux tunnel puts the encapsulation limit there; nothing else belongs between.
@@ -181,7 +320,7 @@ fn to_self(fib: &Fib, eth: &EthHeader, view: Ip6View<'_>) -> Result<Packet, Fate
         let options = view.next_header() == DESTINATION_OPTIONS && one_header == Some(upper.offset);
         return match (upper.fragment, options) {
             (true, _) => Err(Drop(DropReason::TunnelFragment)),
-            (false, true) => tunnelled(fib, eth, view, upper.offset),
+            (false, true) => Ok(upper.offset),
             (false, false) => Err(Drop(DropReason::TunnelExtHeader)),
         };
     }
@@ -191,14 +330,41 @@ fn to_self(fib: &Fib, eth: &EthHeader, view: Ip6View<'_>) -> Result<Packet, Fate
     if upper.protocol == MOBILITY {
         return Err(Punt(PuntReason::MobilityHeader));
     }
-    Err(icmp_punt(&view, &upper).unwrap_or(Drop(DropReason::OwnNoListener)))
+    Err(icmp_punt(view, &upper).unwrap_or(Drop(DropReason::OwnNoListener)))
 }
 
 /// R-34's checks that need no lookup in the binding table. One decapsulation a frame: what is inside is forwarded or
 /// dropped, never looked into again.
-fn tunnelled(fib: &Fib, eth: &EthHeader, view: Ip6View<'_>, offset: usize) -> Result<Packet, Fate> {
-    let peer = fib.peer_at(view.src()).ok_or(Drop(DropReason::TunnelNotPeer))?;
+#[inline(always)]
+fn tunnelled(
+    fib: &Fib,
+    start: usize,
+    view: Ip6View<'_>,
+    offset: usize,
+    packet: &mut Packet,
+) -> Result<(), Fate> {
+    let peer =
+        fib.peer_of(view.src_key(), view.src_low()).ok_or(Drop(DropReason::TunnelNotPeer))?;
     let inner = Ip6View::new_checked(&view.octets()[offset..]).map_err(malformed)?;
+    let upper = if both_travel(&inner) && !inner.has_extensions() {
+        Upper::plain(inner.next_header())
+    } else {
+        inside(inner)?
+    };
+    if fib.is_own(inner.dst_key(), inner.dst_low()) {
+        return Err(Drop(DropReason::InnerToSelf));
+    }
+    let ecn = ecn_out(view.traffic_class() & 3, inner.traffic_class() & 3)
+        .ok_or(Drop(DropReason::EcnCeNotEct))?;
+    let sent_to_anchor = view.flow_label() & 1 != 0;
+    let kind = Kind::Tunnelled(Outer { peer, ecn, sent_to_anchor });
+    packet.fill(kind, start + offset, &inner, upper);
+    Ok(())
+}
+
+/// What is inside of a tunnel and not plainly to be forwarded.
+#[cold]
+fn inside(inner: Ip6View<'_>) -> Result<Upper, Fate> {
     let upper = inner.upper().map_err(malformed)?;
     let (src, dst) = (inner.src(), inner.dst());
     if dst.is_multicast() {
@@ -210,14 +376,7 @@ fn tunnelled(fib: &Fib, eth: &EthHeader, view: Ip6View<'_>, offset: usize) -> Re
     if src.is_unicast_link_local() || dst.is_unicast_link_local() {
         return Err(Drop(DropReason::LinkLocalScope));
     }
-    if fib.own() == Some(dst) {
-        return Err(Drop(DropReason::InnerToSelf));
-    }
-    let ecn = ecn_out(view.traffic_class() & 3, inner.traffic_class() & 3)
-        .ok_or(Drop(DropReason::EcnCeNotEct))?;
-    let sent_to_anchor = view.flow_label() & 1 != 0;
-    let kind = Kind::Tunnelled(Outer { peer, ecn, sent_to_anchor });
-    Ok(Packet { kind, start: eth.len + offset, len: inner.octets().len(), src, dst, upper })
+    Ok(upper)
 }
 
 /// The ECN field after decapsulation (RFC 6040 §4.2, figure 4); `None`: drop.

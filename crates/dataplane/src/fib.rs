@@ -106,14 +106,24 @@ pub struct FibBuilder {
 #[derive(Debug)]
 pub struct Fib {
     own: Option<Ipv6Addr>,
+    /// The same, for comparing it with what was just written word by word: a load of sixteen octets would have to wait.
+    own_words: Option<Words>,
     ports: Vec<PortInfo>,
     next_hops: Vec<Option<NextHop>>,
     tunnels: Vec<Result<Tunnel, NoTunnel>>,
-    peers: HashMap<Ipv6Addr, PeerId, FixedState>,
+    peers: HashMap<Words, PeerId, FixedState>,
     /// `None` where a core prefix cuts a hole.
     anchors: PrefixMap<Bits, Option<Anchor>>,
     routes: PrefixMap<Bits, Route>,
     on_link: HashMap<Ipv6Addr, NeighborId, FixedState>,
+}
+
+/// Upper and lower half of an address.
+pub(crate) type Words = (u64, u64);
+
+#[inline(always)]
+pub(crate) fn words(address: Ipv6Addr) -> Words {
+    ((address.to_bits() >> 64) as u64, address.to_bits() as u64)
 }
 
 /// A neighbour and what its port lets through.
@@ -192,7 +202,7 @@ impl FibBuilder {
         };
         let tunnels = self.peers.iter().map(|&peer| tunnel(peer)).collect();
         let by_address =
-            |(id, peer): (usize, &Option<Peer>)| Some(((*peer)?.address, id as PeerId));
+            |(id, peer): (usize, &Option<Peer>)| Some((words((*peer)?.address), id as PeerId));
         let peers = self.peers.iter().enumerate().filter_map(by_address).collect();
         let mut anchors: PrefixMap<Bits, Option<Anchor>> =
             self.anchors.into_iter().map(|(a, len, to)| (bits(a, len), Some(to))).collect();
@@ -201,6 +211,7 @@ impl FibBuilder {
         }
         Fib {
             own: self.own,
+            own_words: self.own.map(words),
             tunnels,
             peers,
             anchors,
@@ -236,14 +247,27 @@ impl Fib {
         self.own
     }
 
+    /// Whether the upper and lower half are those of [`Fib::own`].
+    #[inline]
+    pub(crate) fn is_own(&self, upper: u64, lower: u64) -> bool {
+        self.own_words == Some((upper, lower))
+    }
+
     /// The peer whose core address this is (R-34: by the whole address).
     pub fn peer_at(&self, address: Ipv6Addr) -> Option<PeerId> {
-        self.peers.get(&address).copied()
+        let (upper, lower) = words(address);
+        self.peer_of(upper, lower)
+    }
+
+    /// The same by the halves of the address.
+    #[inline]
+    pub(crate) fn peer_of(&self, upper: u64, lower: u64) -> Option<PeerId> {
+        self.peers.get(&(upper, lower)).copied()
     }
 
     /// Whether this is the core address of a MAAR, ours or a peer's.
     pub fn is_maar(&self, address: Ipv6Addr) -> bool {
-        self.own == Some(address) || self.peers.contains_key(&address)
+        self.own == Some(address) || self.peer_at(address).is_some()
     }
 
     /// Where an address is anchored: longest match in the anchor map. `None`: not managed.

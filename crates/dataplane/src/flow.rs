@@ -3,6 +3,7 @@
 //! keep each in order.
 
 use crate::classify::Packet;
+use crate::fib::words;
 use std::net::Ipv6Addr;
 
 /// Protocols whose first four octets are ports.
@@ -44,8 +45,7 @@ fn ports(packet: &Packet, octets: &[u8]) -> u32 {
 }
 
 pub(crate) fn hash(src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, ports: u32) -> u64 {
-    let halves = |a: Ipv6Addr| ((a.to_bits() >> 64) as u64, a.to_bits() as u64);
-    let ((s1, s0), (d1, d0)) = (halves(src), halves(dst));
+    let ((s1, s0), (d1, d0)) = (words(src), words(dst));
     // Odd constants out of the digits of pi; every half meets its own.
     let addresses = fold(s1 ^ 0x243f_6a88_85a3_08d3, s0 ^ 0x1319_8a2e_0370_7345)
         ^ fold(d1 ^ 0xa409_3822_299f_31d1, d0 ^ 0x082e_fa98_ec4e_6c89);

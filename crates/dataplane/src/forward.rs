@@ -99,20 +99,13 @@ fn fits_tunnel(len: usize, path_mtu: usize) -> Result<(), Fate> {
 /// Puts `header` in front of the packet in place of what was there, cuts off what lies behind it, and does to the
 /// packet itself what forwarding does. The whole frame.
 #[inline]
-fn rewrite<'b, B: PacketBuf>(
+fn rewrite<'b, B: PacketBuf, const N: usize>(
     packet: &Packet,
-    header: &[u8],
+    header: &[u8; N],
     buf: &'b mut B,
 ) -> Result<&'b mut [u8], Fate> {
-    buf.truncate(packet.start + packet.len);
-    if packet.start < header.len() {
-        let missing = header.len() - packet.start;
-        buf.prepend(missing).ok_or(Drop(DropReason::NoHeadroom))?;
-    } else {
-        buf.trim_front(packet.start - header.len());
-    }
-    let frame = buf.data_mut();
-    let (front, inner) = frame.split_at_mut(header.len());
+    let frame = buf.reframe(packet.start, packet.len, N).ok_or(Drop(DropReason::NoHeadroom))?;
+    let (front, inner) = frame.split_at_mut(N);
     front.copy_from_slice(header);
     inner[7] -= 1;
     if let Kind::Tunnelled(outer) = packet.kind {

@@ -14,13 +14,12 @@ use crate::punt::Punts;
 use crate::route::{Router, Words};
 use crate::sample::Samples;
 use crate::spread::Mesh;
-use crate::table::{KEYS, Reader};
+use crate::table::{Asked, Lookups, Reader};
 use crate::unpark;
 use crate::worker::Transmit;
 use crate::{BURST, PortId};
 use arrayvec::ArrayVec;
 use std::sync::Arc;
-use wire::addr::Prefix64;
 use wire::buf::PacketBuf;
 
 /// What forwarding needs, and what it leaves behind.
@@ -34,6 +33,68 @@ pub(crate) struct Pipeline<B> {
     pub mesh: Option<Mesh<B>>,
     pub holds: Holds,
     pub counts: Counts,
+    pub read: Read,
+}
+
+/// What the first two passes found out about the frames of a burst, by their place in it. Kept from burst to burst only
+/// to be written in place.
+pub(crate) struct Read {
+    pub packets: [Packet; BURST],
+    /// Of those that end here already, and whose packet is nothing then.
+    pub fates: [Option<Fate>; BURST],
+    /// Source and destination of each, as asked of the table.
+    asked: [[Asked; 2]; BURST],
+    words: [Words; BURST],
+}
+
+impl Read {
+    pub(crate) const fn new() -> Read {
+        Read {
+            packets: [Packet::NONE; BURST],
+            fates: [None; BURST],
+            asked: [[Asked::NOTHING; 2]; BURST],
+            words: [Words { src: 0, dst: 0 }; BURST],
+        }
+    }
+
+    /// First pass: what each frame is. What it needs of the table is on its way from memory while the next one is read.
+    #[inline(always)]
+    fn classify<B: PacketBuf>(
+        &mut self,
+        fib: &Fib,
+        info: &PortInfo,
+        table: Lookups<'_>,
+        burst: &[B],
+    ) {
+        let places = self.packets.iter_mut().zip(&mut self.fates).zip(&mut self.asked);
+        for (buf, ((packet, fate), asked)) in burst.iter().zip(places) {
+            match read(fib, info, buf, packet) {
+                Ok(()) => {
+                    *fate = None;
+                    *asked = packet.keys().map(|key| table.ask(key, B::prefetch));
+                }
+                Err(ended) => {
+                    *fate = Some(ended);
+                    *asked = [Asked::NOTHING; 2];
+                }
+            }
+        }
+    }
+
+    /// Second pass: what the table says of the first `n` packets.
+    #[inline(always)]
+    fn look_up(&mut self, table: Lookups<'_>, n: usize) {
+        for (words, [src, dst]) in self.words.iter_mut().zip(&self.asked).take(n) {
+            *words = Words { src: table.answer(*src), dst: table.answer(*dst) };
+        }
+    }
+
+    /// The packet at `from` stays, at a place before.
+    pub(crate) fn keep(&mut self, from: usize, at: usize) {
+        self.packets[at] = self.packets[from];
+        self.fates[at] = self.fates[from];
+        self.asked[at] = self.asked[from];
+    }
 }
 
 /// Who gave a burst.
@@ -44,8 +105,6 @@ pub(crate) enum Source {
     /// Another worker: they are run here.
     Mesh,
 }
-
-type Packets = ArrayVec<Result<Packet, Fate>, BURST>;
 
 impl<B: PacketBuf> Pipeline<B> {
     /// Every frame of `burst` gets its one final verdict, or is parked until it gets it.
@@ -63,7 +122,7 @@ impl<B: PacketBuf> Pipeline<B> {
         if burst.is_empty() {
             return;
         }
-        let Pipeline { fib, table, punts, samples, parks, mesh, holds, counts } = self;
+        let Pipeline { fib, table, punts, samples, parks, mesh, holds, counts, read } = self;
         match source {
             Source::Port => counts.received(burst.len()),
             Source::Mesh => counts.infos(Info::TakenOver, burst.len()),
@@ -72,47 +131,53 @@ impl<B: PacketBuf> Pipeline<B> {
             burst.drain(..).for_each(|_| counts.drop(DropReason::PortUnknown));
             return;
         };
-        let mut packets = classify_all(fib, info, burst);
+        let lookups = table.lookups();
+        read.classify(fib, info, lookups, burst);
         if source == Source::Port
             && let Some(mesh) = mesh
         {
-            mesh.hand_over(port, burst, &mut packets, counts);
+            mesh.hand_over(port, burst, read, counts);
             if burst.is_empty() {
                 return;
             }
         }
-        let words = look_up_all(table, &packets);
+        read.look_up(lookups, burst.len());
         let router = Router { fib, table, holds, port, info, parking: parks.enabled() };
         let sampled = samples.choose(burst.len());
-        for (i, (mut buf, packet)) in burst.drain(..).zip(&packets).enumerate() {
-            let sent = packet.as_ref().map_err(|fate| *fate).and_then(|packet| {
-                if matches!(packet.kind, Kind::Tunnelled(_)) {
-                    counts.info(Info::Decapsulated);
-                }
-                if i == sampled {
-                    samples.look(&router, packet, words[i], punts, counts);
-                }
-                if waiting && let Some(wait) = unpark::behind(parks, packet) {
-                    return Err(Fate::Park(wait));
-                }
-                forward(router.decide(packet, words[i])?, packet, &mut buf)
-            });
-            match (sent, packet) {
-                (Ok((out, count)), _) => {
+        for (i, mut buf) in burst.drain(..).enumerate() {
+            let (packet, words) = (&read.packets[i], read.words[i]);
+            if let Some(fate) = read.fates[i] {
+                end(fate, port, None, buf, punts, counts);
+                continue;
+            }
+            if matches!(packet.kind, Kind::Tunnelled(_)) {
+                counts.info(Info::Decapsulated);
+            }
+            if i == sampled {
+                samples.look(&router, packet, words, punts, counts);
+            }
+            let behind = if waiting { unpark::behind(parks, packet) } else { None };
+            let sent = match behind {
+                None => router.decide(packet, words).and_then(|way| forward(way, packet, &mut buf)),
+                Some(wait) => Err(Fate::Park(wait)),
+            };
+            match sent {
+                Ok((out, count)) => {
                     counts.count(count);
                     tx.transmit(out, buf);
                 }
-                (Err(Fate::Park(wait)), Ok(packet)) => {
+                Err(Fate::Park(wait)) => {
                     waiting = true;
-                    unpark::park(&router, (packet, words[i]), wait, buf, parks, punts, counts, tx);
+                    unpark::park(&router, (packet, words), wait, buf, parks, punts, counts, tx);
                 }
-                (Err(fate), packet) => end(fate, port, packet.as_ref().ok(), buf, punts, counts),
+                Err(fate) => end(fate, port, Some(packet), buf, punts, counts),
             }
         }
     }
 }
 
 /// A frame that is not forwarded.
+#[cold]
 pub(crate) fn end<B: PacketBuf>(
     fate: Fate,
     port: PortId,
@@ -143,42 +208,17 @@ pub(crate) fn end<B: PacketBuf>(
     }
 }
 
-fn classify_all<B: PacketBuf>(fib: &Fib, info: &PortInfo, burst: &[B]) -> Packets {
-    burst.iter().map(|buf| read(fib, info, buf)).collect()
-}
-
 /// What one frame is.
-#[inline]
-pub(crate) fn read<B: PacketBuf>(fib: &Fib, info: &PortInfo, buf: &B) -> Result<Packet, Fate> {
+#[inline(always)]
+pub(crate) fn read<B: PacketBuf>(
+    fib: &Fib,
+    info: &PortInfo,
+    buf: &B,
+    packet: &mut Packet,
+) -> Result<(), Fate> {
     if buf.is_contiguous() {
-        classify(fib, info, buf.data())
+        classify(fib, info, buf.data(), packet)
     } else {
         Err(Fate::Drop(DropReason::NotContiguous))
     }
-}
-
-/// What the table says of the sources and destinations of the burst, by packet.
-fn look_up_all(table: &Reader, packets: &Packets) -> [Words; BURST] {
-    let mut keys = ArrayVec::<u64, KEYS>::new();
-    for packet in packets.iter().flatten() {
-        let (src, dst) = (Prefix64::of(packet.src).0, Prefix64::of(packet.dst).0);
-        match packet.kind {
-            Kind::Uplink(_) | Kind::Tunnelled(_) => keys.extend([src, dst]),
-            Kind::Core => keys.push(dst),
-            Kind::Local(_) => {}
-        }
-    }
-    let mut found = [0; KEYS];
-    table.lookup_burst(&keys, &mut found);
-    let mut found = found.into_iter();
-    let mut next = || found.next().unwrap_or(0);
-    let mut words = [Words { src: 0, dst: 0 }; BURST];
-    for (words, packet) in words.iter_mut().zip(packets) {
-        *words = match packet.as_ref().map(|p| p.kind) {
-            Ok(Kind::Uplink(_) | Kind::Tunnelled(_)) => Words { src: next(), dst: next() },
-            Ok(Kind::Core) => Words { src: 0, dst: next() },
-            _ => Words { src: 0, dst: 0 },
-        };
-    }
-    words
 }

@@ -5,7 +5,7 @@
 use crate::PortId;
 use crate::classify::{Fate, Kind, Outer, Packet};
 use crate::counters::DropReason;
-use crate::fib::{Anchor, Fib, NextHop, NoTunnel, PortInfo, Role, Route, Tunnel};
+use crate::fib::{Anchor, Fib, NextHop, NoTunnel, PortInfo, Role, Route, Tunnel, words};
 use crate::hold::Holds;
 use crate::park::{By, ParkKey, Wait, Why};
 use crate::punt::{Marker, PuntReason};
@@ -48,7 +48,7 @@ pub(crate) struct Router<'a> {
 }
 
 impl<'a> Router<'a> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decide(&self, packet: &Packet, words: Words) -> Result<Way<'a>, Fate> {
         match packet.kind {
             Kind::Uplink(station) => self.uplink(packet, station, words),
@@ -59,27 +59,37 @@ impl<'a> Router<'a> {
     }
 
     /// R-33, then R-12.
-    fn uplink(&self, packet: &Packet, station: Mac, words: Words) -> Result<Way<'a>, Fate> {
-        let Some(anchored) = self.source_of(station, words.src) else {
-            return Err(self.source_missed(packet.src, station, words.src));
+    #[inline(always)]
+    fn uplink(&self, packet: &Packet, station: Mac, said: Words) -> Result<Way<'a>, Fate> {
+        let Some(anchored) = self.source_of(station, said.src) else {
+            return Err(self.source_missed(packet.src, station, said.src));
         };
-        let dst = packet.dst;
-        if self.fib.own() == Some(dst) {
-            let echo = packet.upper.protocol == ip6::ICMPV6;
-            return Err(if echo {
-                Punt(PuntReason::OwnIcmp)
-            } else {
-                Drop(DropReason::OwnNoListener)
-            });
+        let (upper, lower) = words(packet.dst);
+        if self.fib.is_own(upper, lower) {
+            return Err(self.for_us(packet));
         }
-        match Verdict::from_word(words.dst) {
-            Some(Verdict::Deliver { mac, port, .. }) => return self.deliver(mac, port),
-            Some(Verdict::Tunnel { peer, .. }) => return self.tunnel(peer, false),
-            Some(Verdict::Absent { park }) => return Err(self.absent(dst, park)),
-            _ if anchored => return self.native(dst),
-            _ => {}
+        match Verdict::from_word(said.dst) {
+            Some(Verdict::Deliver { mac, port, .. }) => self.deliver(mac, port),
+            Some(Verdict::Tunnel { peer, .. }) => self.tunnel(peer, false),
+            Some(Verdict::Absent { park }) => Err(self.absent(packet.dst, park)),
+            _ if anchored => self.native(packet.dst),
+            _ => self.by_anchor(packet),
         }
-        match self.fib.anchor(dst) {
+    }
+
+    #[cold]
+    fn for_us(&self, packet: &Packet) -> Fate {
+        if packet.upper.protocol == ip6::ICMPV6 {
+            Punt(PuntReason::OwnIcmp)
+        } else {
+            Drop(DropReason::OwnNoListener)
+        }
+    }
+
+    /// Of a source leased elsewhere: an anchor knows where the destination is, or forwards natively.
+    #[inline(never)]
+    fn by_anchor(&self, packet: &Packet) -> Result<Way<'a>, Fate> {
+        match self.fib.anchor(packet.dst) {
             // An anchor that does not know the destination either must not send it to an anchor again.
             Some(Anchor::Peer(peer)) => return self.tunnel(peer, true),
             Some(Anchor::Own) => return Err(Punt(PuntReason::PoolUnleased)),
@@ -95,12 +105,7 @@ impl<'a> Router<'a> {
     /// Whether the source's /64 is the station's on this port, and if so whether we are its anchor.
     #[inline]
     pub(crate) fn source_of(&self, station: Mac, word: u64) -> Option<bool> {
-        match Verdict::from_word(word) {
-            Some(Verdict::Deliver { mac, port, anchored, .. }) => {
-                (mac == station && port == self.port).then_some(anchored)
-            }
-            _ => None,
-        }
+        Verdict::anchored_if_at(word, station, self.port)
     }
 
     fn station(&self, mac: Mac) -> Option<Station> {
@@ -158,6 +163,7 @@ impl<'a> Router<'a> {
     }
 
     /// R-34's resolution of an inner destination.
+    #[inline(always)]
     fn tunnelled(&self, packet: &Packet, outer: &Outer, words: Words) -> Result<Way<'a>, Fate> {
         let dst = packet.dst;
         let own_lease = match Verdict::from_word(words.src) {
@@ -172,19 +178,31 @@ impl<'a> Router<'a> {
             let key = ParkKey { by: By::Peer(outer.peer), ..towards(dst) };
             return Err(Park(Wait { key, why: Why::Held }));
         }
-        let mut known = false;
         match Verdict::from_word(words.dst) {
             Some(Verdict::Deliver { .. }) if self.is_marker(packet) => {
-                return Err(self.marker(packet, Some(outer)));
+                Err(self.marker(packet, Some(outer)))
             }
-            Some(Verdict::Deliver { mac, port, .. }) => return self.deliver(mac, port),
+            Some(Verdict::Deliver { mac, port, .. }) => self.deliver(mac, port),
             Some(Verdict::Tunnel { peer, .. }) if peer != outer.peer => {
-                return self.tunnel(peer, outer.sent_to_anchor);
+                self.tunnel(peer, outer.sent_to_anchor)
             }
-            Some(Verdict::Tunnel { .. }) => known = true,
-            Some(Verdict::Absent { park }) => return Err(self.absent(dst, park)),
-            _ => {}
+            Some(Verdict::Absent { park }) => Err(self.absent(dst, park)),
+            verdict => {
+                let known = matches!(verdict, Some(Verdict::Tunnel { .. }));
+                self.unplaced(dst, outer, own_lease, known)
+            }
         }
+    }
+
+    /// No entry places an inner destination, or only at the very sender (`known`).
+    #[inline(never)]
+    fn unplaced(
+        &self,
+        dst: Ipv6Addr,
+        outer: &Outer,
+        own_lease: bool,
+        known: bool,
+    ) -> Result<Way<'a>, Fate> {
         match self.fib.anchor(dst) {
             None if own_lease => self.native(dst),
             // R-41 (b): also where the entry names the very sender, who has newer word of it.
@@ -200,6 +218,7 @@ impl<'a> Router<'a> {
     }
 
     ///
+    #[inline(always)]
     fn core(&self, packet: &Packet, word: u64) -> Result<Way<'a>, Fate> {
         let dst = packet.dst;
         match Verdict::from_word(word) {
@@ -236,6 +255,7 @@ impl<'a> Router<'a> {
     }
 
     /// its packets wait for an MN that is Detached.
+    #[cold]
     fn absent(&self, dst: Ipv6Addr, park: bool) -> Fate {
         if park && self.parking {
             Park(Wait { key: towards(dst), why: Why::Absent })
@@ -261,6 +281,7 @@ impl<'a> Router<'a> {
         }
     }
 
+    #[inline(never)]
     fn native(&self, dst: Ipv6Addr) -> Result<Way<'a>, Fate> {
         let next_hop = match self.fib.route(dst) {
             Some(Route::Via(neighbor)) => Some(neighbor),

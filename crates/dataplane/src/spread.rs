@@ -13,9 +13,10 @@
 //! books: what is handed over gets its final count where it is taken over; in all, received = final counts + parked +
 //! handed over - taken over, and the last two are equal when the rings are empty.
 
-use crate::classify::{Fate, Kind, Packet};
+use crate::classify::{Kind, Packet};
 use crate::counters::{Counts, DropReason, Info};
 use crate::flow;
+use crate::pipeline::Read;
 use crate::{BURST, PortId};
 use arrayvec::ArrayVec;
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -76,20 +77,20 @@ impl<B: PacketBuf> Mesh<B> {
         &mut self,
         port: PortId,
         burst: &mut ArrayVec<B, BURST>,
-        packets: &mut ArrayVec<Result<Packet, Fate>, BURST>,
+        read: &mut Read,
         counts: &mut Counts,
     ) {
         let spread = self.ports.get(port as usize).copied().unwrap_or(Spread::Off);
         if spread == Spread::Off {
             return;
         }
-        let (bufs, read) = (std::mem::take(burst), std::mem::take(packets));
-        for (buf, packet) in bufs.into_iter().zip(read) {
-            match self.outlet(spread, &packet, &buf) {
+        for (i, buf) in std::mem::take(burst).into_iter().enumerate() {
+            let packet = read.fates[i].is_none().then_some(&read.packets[i]);
+            match packet.and_then(|packet| self.outlet(spread, packet, &buf)) {
                 Some(outlet) => outlet.gathered.push((port, buf)),
                 None => {
+                    read.keep(i, burst.len());
                     burst.push(buf);
-                    packets.push(packet);
                 }
             }
         }
@@ -98,13 +99,7 @@ impl<B: PacketBuf> Mesh<B> {
 
     /// The way to the worker of a packet's flow, unless that is this one or the packet is not spread.
     #[inline]
-    fn outlet(
-        &mut self,
-        spread: Spread,
-        packet: &Result<Packet, Fate>,
-        buf: &B,
-    ) -> Option<&mut Outlet<B>> {
-        let packet = packet.as_ref().ok()?;
+    fn outlet(&mut self, spread: Spread, packet: &Packet, buf: &B) -> Option<&mut Outlet<B>> {
         match packet.kind {
             Kind::Tunnelled(_) => {}
             Kind::Uplink(_) | Kind::Core if spread == Spread::All => {}

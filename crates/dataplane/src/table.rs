@@ -94,22 +94,29 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// The value of `key` or 0, and whether the search ends here. Compares without branches.
+/// What a bucket says of a key.
+enum Found {
+    /// Its value.
+    Value(u64),
+    /// It is in none.
+    Nowhere,
+    /// It may be further on.
+    FurtherOn,
+}
+
+/// Compares without branches, but for the one that is a hit nearly always.
 #[inline(always)]
-fn find(line: &Line, key: u64) -> (u64, bool) {
+fn find(line: &Line, key: u64) -> Found {
     let (keys, values) = line.split_at(SLOTS);
-    let mut hits = 0usize;
-    let mut free = false;
-    for (slot, k) in keys.iter().enumerate() {
-        let k = k.load(Ordering::Acquire);
-        hits |= usize::from(k == key) << slot;
-        free |= k == FREE;
+    let keys: [u64; SLOTS] = std::array::from_fn(|slot| keys[slot].load(Ordering::Acquire));
+    let hits =
+        keys.iter().enumerate().fold(0, |hits, (slot, k)| hits | u32::from(*k == key) << slot);
+    if hits != 0 {
+        // The lowest hit: while a key is removed and inserted again, a reader may meet it twice.
+        let slot = hits.trailing_zeros() as usize % SLOTS;
+        return Found::Value(values[slot].load(Ordering::Relaxed));
     }
-    // The lowest hit: while a key is removed and inserted again, a reader may meet it twice.
-    let slot = hits.trailing_zeros() as usize % SLOTS;
-    let hit = hits != 0;
-    let value = values[slot].load(Ordering::Relaxed);
-    (value & u64::from(hit).wrapping_neg(), hit | free)
+    if keys.contains(&FREE) { Found::Nowhere } else { Found::FurtherOn }
 }
 
 impl Shared {
@@ -123,22 +130,29 @@ impl Shared {
 
     #[inline(always)]
     fn search(&self, lines: &[Line], line: usize, key: u64) -> u64 {
-        let (value, end) = find(&lines[line], key);
-        let found = if end { value } else { self.search_on(lines, line, key) };
-        // The keys that mark slots bind nothing, whatever a slot in transition holds.
-        if key == FREE || key == TOMBSTONE { 0 } else { found }
+        match find(&lines[line], key) {
+            // The keys that mark slots bind nothing, whatever a slot in transition holds.
+            Found::Value(_) if key == FREE || key == TOMBSTONE => 0,
+            Found::Value(value) => value,
+            Found::Nowhere => 0,
+            Found::FurtherOn => self.search_on(lines, line, key),
+        }
     }
 
     /// Beyond the home bucket. In the segment that bucket is in, which need not be the directory's any more.
     #[cold]
     fn search_on(&self, lines: &[Line], line: usize, key: u64) -> u64 {
+        if key == FREE || key == TOMBSTONE {
+            return 0;
+        }
         let mut bucket = self.shape.home(key).bucket;
         let first = line - bucket;
         for _ in 1..self.shape.probes() {
             bucket = (bucket + 1) & self.shape.mask();
-            let (value, end) = find(&lines[first + bucket], key);
-            if end {
-                return value;
+            match find(&lines[first + bucket], key) {
+                Found::Value(value) => return value,
+                Found::Nowhere => return 0,
+                Found::FurtherOn => {}
             }
         }
         0
@@ -238,6 +252,42 @@ impl Table {
     }
 }
 
+/// A key that was asked for, and the cache line that answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    key: u64,
+    line: usize,
+}
+
+impl Asked {
+    /// Nothing: the answer is 0.
+    pub const NOTHING: Asked = Asked { key: FREE, line: 0 };
+}
+
+/// Lookups of one burst: all are asked before the first is answered, so that the memory accesses overlap instead of
+/// waiting for each other.
+#[derive(Clone, Copy)]
+pub struct Lookups<'a> {
+    table: &'a Shared,
+    lines: &'a [Line],
+}
+
+impl Lookups<'_> {
+    /// Finds the cache line of `key` and has it fetched by `fetch`.
+    #[inline(always)]
+    pub fn ask(&self, key: u64, fetch: impl Fn(&Line)) -> Asked {
+        let line = self.table.line(key);
+        fetch(&self.lines[line]);
+        Asked { key, line }
+    }
+
+    /// The word bound to the key, or 0.
+    #[inline(always)]
+    pub fn answer(&self, asked: Asked) -> u64 {
+        self.table.search(self.lines, asked.line, asked.key)
+    }
+}
+
 impl Reader {
     /// The word bound to `key`, or 0.
     #[inline]
@@ -245,25 +295,24 @@ impl Reader {
         self.table.search(self.table.memory.lines(), self.table.line(key), key)
     }
 
-    /// The words bound to `keys`, or 0, into `words` (as many). Hashes all, touches all cache lines, then compares: the
-    /// memory accesses of a burst overlap instead of waiting for each other.
+    /// The lookups of one burst; what they ask is answered before [`Reader::end_turn`].
+    #[inline(always)]
+    pub fn lookups(&self) -> Lookups<'_> {
+        Lookups { table: &self.table, lines: self.table.memory.lines() }
+    }
+
+    /// The words bound to `keys`, or 0, into `words` (as many).
     ///
     /// # Panics
     /// With more than [`KEYS`] keys, or fewer words.
-    #[inline]
     pub fn lookup_burst(&self, keys: &[u64], words: &mut [u64]) {
-        let lines = self.table.memory.lines();
-        let words = &mut words[..keys.len()];
-        let mut homes = [0; KEYS];
-        let homes = &mut homes[..keys.len()];
-        let mut touched = 0;
-        for (home, key) in homes.iter_mut().zip(keys) {
-            *home = self.table.line(*key);
-            touched ^= lines[*home][0].load(Ordering::Relaxed);
+        let lookups = self.lookups();
+        let mut asked = [Asked::NOTHING; KEYS];
+        for (asked, key) in asked[..keys.len()].iter_mut().zip(keys) {
+            *asked = lookups.ask(*key, |_| {});
         }
-        std::hint::black_box(touched);
-        for ((word, key), home) in words.iter_mut().zip(keys).zip(homes.iter()) {
-            *word = self.table.search(lines, *home, *key);
+        for (word, asked) in words[..keys.len()].iter_mut().zip(asked) {
+            *word = lookups.answer(asked);
         }
     }
 

@@ -156,7 +156,8 @@ impl<B: PacketBuf> Pipeline<B> {
         let Some(info) = fib.port(port) else {
             return Err((Fate::Drop(DropReason::PortUnknown), None));
         };
-        let packet = read(fib, info, buf).map_err(|fate| (fate, None))?;
+        let mut packet = Packet::NONE;
+        read(fib, info, buf, &mut packet).map_err(|fate| (fate, None))?;
         let look_up = |address| table.lookup(Prefix64::of(address).0);
         let words = match packet.kind {
             Kind::Core | Kind::Local(_) => Words { src: 0, dst: look_up(packet.dst) },

@@ -98,6 +98,14 @@ impl Verdict {
         }
     }
 
+    /// Whether `word` says that the /64 belongs to the MN `mac` on `port`; if so, whether this MAAR is its anchor. As
+    /// [`Verdict::from_word`] would tell, in one compare.
+    #[inline]
+    pub(crate) const fn anchored_if_at(word: u64, mac: Mac, port: PortId) -> Option<bool> {
+        let expected = DELIVER | (port as u64) << SMALL_SHIFT | mac.to_u64() << LARGE_SHIFT;
+        if word & !(ANCHORED | SETTLED) == expected { Some(word & ANCHORED != 0) } else { None }
+    }
+
     /// The inverse; `None` for 0 and for words no verdict has.
     #[inline]
     pub const fn from_word(word: u64) -> Option<Verdict> {
@@ -159,6 +167,20 @@ mod tests {
         fn a_verdict_comes_back_from_its_word_and_its_word_is_not_zero(v in any_verdict()) {
             prop_assert_ne!(v.to_word(), 0);
             prop_assert_eq!(Verdict::from_word(v.to_word()), Some(v));
+        }
+
+        #[test]
+        fn the_station_of_a_word_is_the_one_it_was_made_of(
+            v in any_verdict(), mac in any::<[u8; 6]>(), port in 0..32u8,
+        ) {
+            if let Verdict::Deliver { mac, port, anchored, .. } = v {
+                prop_assert_eq!(Verdict::anchored_if_at(v.to_word(), mac, port), Some(anchored));
+                prop_assert_eq!(Verdict::anchored_if_at(v.to_word(), mac, port ^ 1), None);
+            }
+            let mac = Mac(mac);
+            if !matches!(v, Verdict::Deliver { mac: of, port: at, .. } if of == mac && at == port) {
+                prop_assert_eq!(Verdict::anchored_if_at(v.to_word(), mac, port), None);
+            }
         }
 
         #[test]

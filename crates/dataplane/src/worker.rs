@@ -6,7 +6,7 @@ use crate::counters::{Counts, Info, Stats};
 use crate::fib::Fib;
 use crate::hold::Holds;
 use crate::park::Parks;
-use crate::pipeline::{Pipeline, Source};
+use crate::pipeline::{Pipeline, Read, Source};
 use crate::punt::{Punt, Punts};
 use crate::sample::Samples;
 use crate::spread::Mesh;
@@ -95,6 +95,7 @@ pub fn workers_on<B: PacketBuf>(
             mesh: None,
             holds: Holds::new(),
             counts: Counts::new(),
+            read: Read::new(),
         };
         let ends = WorkerEnds { updates: updates_in, punts: punts_out, stats: stats.clone() };
         let worker =

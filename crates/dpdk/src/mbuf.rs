@@ -225,6 +225,24 @@ impl PacketBuf for Mbuf {
     }
 
     #[inline]
+    fn reframe(&mut self, start: usize, len: usize, front: usize) -> Option<&mut [u8]> {
+        if !self.is_contiguous() {
+            return wire::buf::reframe(self, start, len, front);
+        }
+        assert!(start + len <= self.data_len(), "cut past the end");
+        // In one step what `truncate`, `prepend` and `trim_front` do. It ends where it ended or before, so it fits 16 bits.
+        let off = (self.data_off() + start).checked_sub(front)?;
+        self.set(sys::SHIM_MBUF_DATA_OFF, off as u16);
+        self.set_contiguous_len(front + len);
+        Some(self.data_mut())
+    }
+
+    #[inline(always)]
+    fn prefetch<T>(what: &T) {
+        crate::prefetch::read(what);
+    }
+
+    #[inline]
     fn prepend(&mut self, n: usize) -> Option<&mut [u8]> {
         let off = self.data_off().checked_sub(n)?;
         let len = self.data_len() + n;

@@ -25,6 +25,31 @@ pub trait PacketBuf: Sized {
     fn pull_up(&mut self, n: usize) -> bool;
     /// An empty buffer from where this one came, with headroom; `None` when there is none.
     fn another(&self) -> Option<Self>;
+    /// Leaves of the frame the `len` octets behind the first `start`, with room for `front` octets before them, and gives
+    /// the first segment; `None` without the headroom. `start` and `front` octets fit the first segment.
+    #[inline]
+    fn reframe(&mut self, start: usize, len: usize, front: usize) -> Option<&mut [u8]> {
+        reframe(self, start, len, front)
+    }
+    /// Asks the machine to fetch what is read soon; does nothing where it cannot be asked.
+    #[inline(always)]
+    fn prefetch<T>(_what: &T) {}
+}
+
+/// [`PacketBuf::reframe`] by the other methods.
+pub fn reframe<B: PacketBuf>(
+    buf: &mut B,
+    start: usize,
+    len: usize,
+    front: usize,
+) -> Option<&mut [u8]> {
+    buf.truncate(start + len);
+    if start < front {
+        buf.prepend(front - start)?;
+    } else {
+        buf.trim_front(start - front);
+    }
+    Some(buf.data_mut())
 }
 
 /// A buffer in ordinary memory with 128 octets of headroom and room for [`DATA_ROOM`], as DPDK's default.
@@ -150,6 +175,15 @@ mod tests {
         assert_eq!(buf.data(), b"inner");
         buf.trim_front(5);
         assert!(buf.data().is_empty());
+    }
+
+    #[test]
+    fn a_frame_gets_another_front_or_stays_as_it_was() {
+        let mut buf = VecBuf::new(b"eth-inner-pad");
+        assert_eq!(buf.reframe(4, 5, 8).map(|frame| frame[8..].to_vec()), Some(b"inner".to_vec()));
+        assert_eq!(buf.frame_len(), 13);
+        assert_eq!(buf.reframe(8, 5, 2).map(|frame| frame[2..].to_vec()), Some(b"inner".to_vec()));
+        assert_eq!(buf.reframe(2, 5, HEADROOM + 10), None);
     }
 
     #[test]

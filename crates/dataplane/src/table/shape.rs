@@ -47,6 +47,8 @@ pub(super) struct Shape {
     pub depth: u32,
     /// log2 of the buckets of a segment.
     pub bits: u32,
+    /// Of all entries.
+    buckets: u64,
 }
 
 /// Where a key belongs.
@@ -67,15 +69,19 @@ impl Shape {
         let slots = (capacity.div_ceil(shards) * 10).div_ceil(7);
         let buckets = slots.div_ceil(SLOTS).next_power_of_two();
         let bits = buckets.min(segment).trailing_zeros();
-        Shape { shards, depth: buckets.trailing_zeros() - bits, bits }
+        Shape {
+            shards,
+            depth: buckets.trailing_zeros() - bits,
+            bits,
+            buckets: (shards * buckets) as u64,
+        }
     }
 
     /// Multiplicative hash; its upper bits choose the shard, the next ones the entry, the next ones the bucket.
     #[inline(always)]
     pub fn home(&self, key: u64) -> Home {
         let hash = (key ^ key >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let buckets = (self.entries() as u128) << self.bits;
-        let at = ((hash as u128 * buckets) >> 64) as usize;
+        let at = ((u128::from(hash) * u128::from(self.buckets)) >> 64) as usize;
         Home { entry: at >> self.bits, bucket: at & self.mask() }
     }
 

@@ -204,7 +204,7 @@ impl ShardWriter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Parts, Reader, Table, find};
+    use super::super::{Found, Parts, Reader, Table, find};
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
@@ -219,7 +219,12 @@ mod tests {
         let (table, lines) = (&reader.table, reader.table.memory.lines());
         let home = table.shape.home(key).bucket;
         let first = table.line(key) - home;
-        let ends = |step: &usize| find(&lines[first + ((home + step) & table.shape.mask())], key).1;
+        let ends = |step: &usize| {
+            !matches!(
+                find(&lines[first + ((home + step) & table.shape.mask())], key),
+                Found::FurtherOn
+            )
+        };
         let probes = table.shape.probes();
         (0..probes).find(ends).map_or(probes, |step| step + 1)
     }

@@ -220,7 +220,7 @@ impl Load {
     }
 
     /// Rows for `romip show counters`: stage 0 fills, 1 grows, 2 runs; pauses are of the stage under way.
-    pub fn rows(&self) -> [(&'static str, u64); 8] {
+    pub fn rows(&self) -> [(&'static str, u64); 9] {
         [
             ("load_test.stage", self.stage as u64),
             ("load_test.sent", self.told.sent),
@@ -230,6 +230,7 @@ impl Load {
             ("load_test.grow_per_second", self.told.grow_per_second),
             ("load_test.longest_pause_ns", self.longest_pause_ns()),
             ("load_test.grow_longest_pause_ns", self.told.grow_longest_pause_ns),
+            ("load_test.table_octets", self.table.octets() as u64),
         ]
     }
 }

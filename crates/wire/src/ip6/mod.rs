@@ -128,13 +128,13 @@ impl<'a> Ip6View<'a> {
     /// Source address.
     #[inline]
     pub fn src(&self) -> Ipv6Addr {
-        Ipv6Addr::from_bits(u128::from(self.src_key()) << 64 | u128::from(word(self.header, 16)))
+        Ipv6Addr::from_bits(u128::from(self.src_key()) << 64 | u128::from(self.src_low()))
     }
 
     /// Destination address.
     #[inline]
     pub fn dst(&self) -> Ipv6Addr {
-        Ipv6Addr::from_bits(u128::from(self.dst_key()) << 64 | u128::from(word(self.header, 32)))
+        Ipv6Addr::from_bits(u128::from(self.dst_key()) << 64 | u128::from(self.dst_low()))
     }
 
     /// Upper 64 bits of the source.
@@ -147,6 +147,24 @@ impl<'a> Ip6View<'a> {
     #[inline]
     pub fn dst_key(&self) -> u64 {
         word(self.header, 24)
+    }
+
+    /// Lower 64 bits of the source.
+    #[inline]
+    pub fn src_low(&self) -> u64 {
+        word(self.header, 16)
+    }
+
+    /// Lower 64 bits of the destination.
+    #[inline]
+    pub fn dst_low(&self) -> u64 {
+        word(self.header, 32)
+    }
+
+    /// Whether the fixed header names an extension header, so that only [`Ip6View::upper`] tells what the packet carries.
+    #[inline]
+    pub fn has_extensions(&self) -> bool {
+        upper::is_extension(self.next_header())
     }
 
     /// Walks the extension headers: the upper-layer protocol, where it starts in the packet, and whether the
@@ -184,6 +202,7 @@ mod tests {
             (view.src_key(), view.dst_key()),
             (0x2001_0db8_00a1_000a, 0x2001_0db8_00b1_000b)
         );
+        assert_eq!((view.src_low(), view.dst_low()), (0xff_fe00_000a, 0xff_fe00_000b));
         assert_eq!((view.next_header(), view.hop_limit(), view.payload_len()), (17, 63, 5));
         assert_eq!((view.traffic_class(), view.flow_label()), (0xb5, 0xabcde));
         assert_eq!((view.octets().len(), view.payload()), (45, &b"hello"[..]));

@@ -23,21 +23,24 @@ pub struct Upper {
     pub ah: bool,
 }
 
+impl Upper {
+    /// Of a packet without extension headers.
+    #[inline]
+    pub const fn plain(protocol: u8) -> Upper {
+        let offset = HEADER_LEN;
+        Upper { protocol, offset, fragment: false, later_fragment: false, ah: false }
+    }
+}
+
 #[inline]
-const fn is_extension(next_header: u8) -> bool {
+pub(super) const fn is_extension(next_header: u8) -> bool {
     matches!(next_header, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION_OPTIONS)
 }
 
 /// The upper layer of the packet `octets`, whose fixed header names `next_header`.
 #[inline]
 pub(super) fn of(octets: &[u8], next_header: u8) -> Result<Upper, Ip6Error> {
-    let start = Upper {
-        protocol: next_header,
-        offset: HEADER_LEN,
-        fragment: false,
-        later_fragment: false,
-        ah: false,
-    };
+    let start = Upper::plain(next_header);
     if is_extension(next_header) { walk(octets, start) } else { Ok(start) }
 }
 
