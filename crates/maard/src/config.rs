@@ -73,6 +73,8 @@ pub struct Config {
     pub tunnel_hop_limit: u8,
     /// Control socket.
     pub control: At<PathBuf>,
+    /// Where Prometheus metrics and health are served, if anywhere.
+    pub metrics: Option<At<SocketAddr>>,
     /// What is logged.
     pub log: log::LevelFilter,
 }

@@ -11,6 +11,7 @@ mod crew;
 mod idle;
 mod logging;
 mod memory;
+mod metrics;
 mod plan;
 mod queues;
 mod start;

@@ -12,6 +12,7 @@ use crate::control::{Load, Parts, Sender, SlowPath, Socket, SocketError, WorkerE
 use crate::crew::{self, Crew};
 use crate::logging::Logging;
 use crate::memory;
+use crate::metrics;
 use crate::plan::{Plan, SLOWPATH_LCORE};
 use crate::worker::{Hand, Outgoing, PollLoop};
 use dataplane::fib::{PortInfo, Role};
@@ -28,7 +29,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use slowpath::config::protocol;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wire::addr::Mac;
@@ -85,6 +86,7 @@ pub fn run(
     }
     let plan = Plan::new(config);
     let socket = Socket::bind(&config.control.value)?;
+    let scrapers = scrapers(config)?;
     let eal = Eal::init(&eal_args(config))?;
     let mut ports = probe(&eal, config)?;
     plan.warnings().iter().for_each(|line| log::warn!("{line}"));
@@ -125,6 +127,9 @@ pub fn run(
         logging: logging.clone(),
         load,
     })?;
+    if let Some(listener) = scrapers {
+        metrics::serve(listener, config.control.value.clone())?;
+    }
     let mut running = Vec::new();
     for (n, poll_loop) in loops.into_iter().enumerate() {
         running.push(lcore::launch(&eal, Plan::worker_lcore(n), move || poll_loop.run())?);
@@ -135,6 +140,13 @@ pub fn run(
     running.into_iter().for_each(lcore::Handle::join);
     log::info!("stopped");
     Ok(())
+}
+
+/// The management address of `metrics:`.
+fn scrapers(config: &Config) -> Result<Option<TcpListener>, Refused> {
+    let Some(wanted) = &config.metrics else { return Ok(None) };
+    let refused = |error| Refused::at(config, &wanted.at, format!("{}: {error}", wanted.value));
+    TcpListener::bind(wanted.value).map(Some).map_err(refused)
 }
 
 /// DPDK's lcores are ours to number: 0 is the slow path, n + 1 worker n, on the CPUs of the configuration.

@@ -23,6 +23,18 @@ const NAMES: &[&str] = &[
     "frame_not_for_us",
     "frame_own_mac",
     "frame_sent",
+    "handover_us",
+    "handover_within_1ms",
+    "handover_within_2ms",
+    "handover_within_5ms",
+    "handover_within_10ms",
+    "handover_within_20ms",
+    "handover_within_50ms",
+    "handover_within_100ms",
+    "handover_within_200ms",
+    "handover_within_500ms",
+    "handover_within_1s",
+    "handover_longer",
     "icmp_error_forbidden",
     "icmp_error_received",
     "icmp_fragment",
@@ -102,7 +114,12 @@ impl Default for Counters {
 impl Counters {
     /// One more.
     pub(crate) fn count(&mut self, name: &'static str) {
-        *self.0.entry(name).or_insert(0) += 1;
+        self.add(name, 1);
+    }
+
+    /// `n` more.
+    pub(crate) fn add(&mut self, name: &'static str, n: u64) {
+        *self.0.entry(name).or_insert(0) += n;
     }
 
     /// In alphabetical order.

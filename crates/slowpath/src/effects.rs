@@ -57,6 +57,10 @@ impl Effects {
         self.counters.count(name);
     }
 
+    pub(crate) fn add(&mut self, name: &'static str, n: u64) {
+        self.counters.add(name, n);
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
     }

@@ -139,6 +139,9 @@ impl Handovers {
     fn close(&mut self, attachment: u64, fx: &mut Effects) {
         let Some(record) = self.open.remove(&attachment) else { return };
         fx.info(record.line());
+        let took = record.took();
+        fx.add("handover_us", took.as_micros() as u64);
+        fx.count(within(took));
         if self.over.len() == KEPT {
             self.over.pop_front();
         }
@@ -157,6 +160,11 @@ impl Record {
     fn is_complete(&self) -> bool {
         let of = |n| self.steps.iter().filter(|step| step.n == n).count();
         self.done && of(7) > 0 && of(8) >= of(7)
+    }
+
+    /// From step 1 to the last message.
+    fn took(&self) -> Duration {
+        self.steps.iter().map(|step| step.at).max().unwrap_or_default()
     }
 
     fn line(&self) -> String {
@@ -198,6 +206,26 @@ impl Record {
             "steps": steps.collect::<Vec<_>>(),
         })
     }
+}
+
+/// Counters of handovers by how long they took, each with its bound in microseconds.
+const WITHIN: [(u128, &str); 10] = [
+    (1_000, "handover_within_1ms"),
+    (2_000, "handover_within_2ms"),
+    (5_000, "handover_within_5ms"),
+    (10_000, "handover_within_10ms"),
+    (20_000, "handover_within_20ms"),
+    (50_000, "handover_within_50ms"),
+    (100_000, "handover_within_100ms"),
+    (200_000, "handover_within_200ms"),
+    (500_000, "handover_within_500ms"),
+    (1_000_000, "handover_within_1s"),
+];
+
+/// The counter of handovers that took so long: one for each.
+fn within(took: Duration) -> &'static str {
+    let fits = WITHIN.iter().find(|(bound, _)| took.as_micros() <= *bound);
+    fits.map_or("handover_longer", |(_, name)| name)
 }
 
 fn name(step: u8) -> &'static str {

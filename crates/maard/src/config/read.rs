@@ -9,7 +9,7 @@ use super::scalar::{self, PrefixText};
 use super::tree::{At, Field, Map, Node, Problems};
 use super::{Aaa, Config, Cores, Eal, Peer, Poll, Port, Spread};
 use slowpath::config::Prefix;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use wire::addr::{Mac, Nai};
@@ -40,6 +40,7 @@ pub struct Draft {
     end_marker: Duration,
     tunnel_hop_limit: u8,
     pub control: Option<At<PathBuf>>,
+    metrics: Option<At<SocketAddr>>,
     log: log::LevelFilter,
 }
 
@@ -68,6 +69,7 @@ impl Draft {
             end_marker: self.end_marker,
             tunnel_hop_limit: self.tunnel_hop_limit,
             control: self.control?,
+            metrics: self.metrics,
             log: self.log,
         })
     }
@@ -94,6 +96,7 @@ const TOP: &[&str] = &[
     "end_marker_ms",
     "tunnel_hop_limit",
     "control",
+    "metrics",
     "log",
 ];
 
@@ -170,6 +173,9 @@ pub fn config(file: &Path, root: &Node, problems: &Problems) -> Option<Draft> {
             scalar::number(t, 1..=255).map(|n| n as u8)
         }),
         control: reader.control(&top, name.as_deref()),
+        metrics: top.get("metrics").and_then(|f| {
+            f.parse(problems, "an address and port like \"[::1]:9464\"", |t| t.parse().ok())
+        }),
         log: reader.or(
             &top,
             "log",
