@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `aaad --config FILE [--check | --restored | --start-empty]`. Exit status: 0 after a planned stop, 2 for a bad configuration, 1 for the rest.
 
-use aaad::config::Config;
+use aaad::config::{Config, StoreConfig};
 use aaad::server::{Server, Stopper};
-use aaad::store::{Opening, embedded};
+use aaad::store::{Opening, embedded, postgres};
 use clap::Parser;
 use log::LevelFilter;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The Diameter AAA server of a romip domain: it knows at which MAAR each mobile node is.
@@ -49,8 +49,7 @@ fn main() -> ExitCode {
         }
     };
     if arguments.check {
-        println!("{}: no problem found", arguments.config.display());
-        return ExitCode::SUCCESS;
+        return check(&arguments.config, &config);
     }
     log_from(config.log);
     explain_panics_of_opening();
@@ -61,6 +60,21 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A server of the store, where there is one, is asked, too.
+fn check(file: &Path, config: &Config) -> ExitCode {
+    if let StoreConfig::Postgres { url, .. } = &config.store {
+        match postgres::check(url) {
+            Ok(about) => println!("store: {about}"),
+            Err(said) => {
+                eprintln!("{said}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    println!("{}: no problem found", file.display());
+    ExitCode::SUCCESS
 }
 
 /// RUST_LOG, where set, refines the configured level.

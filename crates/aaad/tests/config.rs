@@ -2,6 +2,7 @@
 //! Configurations: the shipped example loads; what is wrong is named with file, line, key and the mend.
 
 use aaad::config::{Client, Config, StoreConfig, Subscribers};
+use aaad::store::embedded::Limits;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -25,7 +26,8 @@ fn the_example_loads() {
     assert_eq!(config.listen, ["[2001:db8:ff::aaaa]:3868".parse().unwrap()]);
     assert_eq!(config.clients, [Client::Below(".example.org".into())]);
     assert_eq!(config.subscribers, Subscribers::Realm);
-    assert_eq!(config.store, StoreConfig::Path("/var/lib/romip/aaad".into()));
+    let path = "/var/lib/romip/aaad".into();
+    assert_eq!(config.store, StoreConfig::Directory { path, limits: Limits::default() });
     assert_eq!((config.session_timeout, config.watchdog), (86_400, Duration::from_secs(30)));
 }
 
@@ -53,7 +55,7 @@ fn every_commented_default_of_the_example_is_a_good_key_with_that_value() {
 
 #[test]
 fn all_problems_are_named_in_one_run() {
-    let text = "host: aaa\nrealm: example.org\nlistn:\n  - 1\nlisten: [\"[::1]\"]\nclients: [\"*.example.org\"]\naccept: all\nwatchdog: 5\n";
+    let text = "host: aaa\nrealm: example.org\nlistn:\n  - 1\nlisten: [\"[::1]\"]\nclients: [\"*.example.org\"]\naccept: all\nwatchdog: 5\nstore: memory\n";
     let found = problems(text);
     assert_eq!(found.len(), 5, "{found:#?}");
     assert!(found[0].starts_with("1: host: `aaa` is no full domain name"), "{}", found[0]);
@@ -133,16 +135,26 @@ fn a_value_of_the_wrong_shape_is_named_with_its_key() {
 fn the_store_is_memory_a_directory_or_a_named_problem() {
     const EXAMPLES: &str = "store: {path: /var/lib/romip/aaad}";
     let with = |line: &str| good().replace(EXAMPLES, line);
-    assert_eq!(Config::parse(with("").as_bytes()).unwrap().store, StoreConfig::Memory);
+    assert_eq!(
+        problems(&with("")),
+        ["0: `store` is missing; add for example `store: {path: /var/lib/romip/aaad}`"]
+    );
+    let small = Config::parse(with("store: {path: /a, journal: 1}").as_bytes()).unwrap().store;
+    let limits = Limits { journal: 1024 * 1024, ..Limits::default() };
+    assert_eq!(small, StoreConfig::Directory { path: "/a".into(), limits });
     assert_eq!(Config::parse(with("store: memory").as_bytes()).unwrap().store, StoreConfig::Memory);
     let line = 1 + good().lines().position(|line| line == EXAMPLES).unwrap();
-    let mend = "write `store: {path: /var/lib/romip/aaad}`, or `store: memory` for trials";
-    let shape = "store: takes `{path: DIR}` with one directory, or the word `memory`";
+    let mend = "write `store: {path: /var/lib/romip/aaad}`, `store: {postgres: \"host=db.example.org\"}`, or `store: memory` for trials";
+    let shape = "store: takes `{path: DIR}`, `{postgres: \"...\"}` or the word `memory`";
     for (text, said) in [
         ("store: disk", format!("store: `disk` means nothing; {mend}")),
-        ("store: {}", format!("store: has no `path`; {mend}")),
+        ("store: {}", format!("store: has neither `path` nor `postgres`; {mend}")),
         ("store: {path: a/b}", "store: path `a/b` is not absolute; start it with a slash".into()),
         ("store: {path: /a, size: 3}", format!("store: unknown key `size`; {mend}")),
+        (
+            "store: {path: /a, journal: 0}",
+            "store: journal `0` is no number of MiB from 1 to 4096".into(),
+        ),
         ("store: [memory]", shape.into()),
         ("store: {path: [a]}", shape.into()),
         ("store: 5", shape.into()),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 fn it_says_ready_and_exits_0_within_two_seconds_of_sigterm() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("aaad.yaml");
-    let text = "host: aaa.example.org\nrealm: example.org\nlisten: [\"[::1]:0\"]\nclients: [\"*.example.org\"]\naccept: realm\n";
+    let text = "host: aaa.example.org\nrealm: example.org\nlisten: [\"[::1]:0\"]\nclients: [\"*.example.org\"]\naccept: realm\nstore: memory\n";
     std::fs::write(&file, text).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_aaad"))
         .arg("--config")
@@ -94,7 +94,7 @@ fn an_address_in_use_is_told_with_the_mend_and_exit_status_1() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("aaad.yaml");
     let text = format!(
-        "host: aaa.example.org\nrealm: example.org\nlisten: [\"{}\"]\nclients: [\"*.example.org\"]\naccept: realm\n",
+        "host: aaa.example.org\nrealm: example.org\nlisten: [\"{}\"]\nclients: [\"*.example.org\"]\naccept: realm\nstore: memory\n",
         taken.local_addr().unwrap()
     );
     std::fs::write(&file, text).unwrap();

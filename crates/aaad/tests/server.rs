@@ -351,7 +351,7 @@ fn a_thousand_concurrent_requests_for_one_mn_make_a_single_chain() {
 
 #[test]
 fn a_user_who_is_no_subscriber_is_5030() {
-    let server = start_with("subscribers: [userb@example.org]");
+    let server = start_with("subscribers: [userb@example.org]\nstore: memory");
     let mut a1 = Raw::open(&server, "amaar1.example.org");
     assert_eq!(a1.attach(A1).result_code, 5030);
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use aaad::store::embedded::{self, DATA, Embedded, JOURNALS, MARK};
+use aaad::store::embedded::{self, DATA, Embedded, JOURNALS, Limits, MARK};
 use aaad::store::{LocationStore, Opening};
 use common::disk::{Disk, Rng};
 use common::driver::*;
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 fn open_as(path: &Path, opening: Opening) -> Result<Driver<Embedded>, String> {
     let mut store = None;
     let driver = Driver::new(|wake| {
-        store = Some(embedded::open_directory(path, opening, at(0).wall, wake));
+        store = Some(embedded::open_directory(path, Limits::default(), opening, at(0).wall, wake));
     });
     store.unwrap().map(|store| driver.with(store)).map_err(|error| error.to_string())
 }
@@ -91,7 +91,14 @@ fn open_copy(
     let (disk, mut store) = (Disk::with(data, journals, mark), None);
     QUIET.set(true);
     let driver = Driver::new(|wake| {
-        store = Some(embedded::open(disk, Opening::AsItIs, at(0).wall, "copy", wake));
+        store = Some(embedded::open(
+            disk,
+            Limits::default(),
+            Opening::AsItIs,
+            at(0).wall,
+            "copy",
+            wake,
+        ));
     });
     QUIET.set(false);
     store.unwrap().map(|store| driver.with(store)).map_err(|error| error.to_string())

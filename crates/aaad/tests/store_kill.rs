@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! kill -9 of a real aaad under load (case 38): after each restart everything that was answered is there.
+//! kill -9 of a real aaad under load (case 38): after each restart everything that was answered is there, and a kill
+//! meets journals that change files every few hundred milliseconds.
 
 mod common;
 
+use aaad::store::embedded::JOURNALS;
 use common::disk::Rng;
 use common::load::Client;
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -40,6 +43,12 @@ fn start(directory: &Path) -> (Child, SocketAddr) {
         seen.push(line);
     }
     panic!("it ended with {} before it was ready: {seen:#?}", child.wait().unwrap());
+}
+
+/// The number of the group each journal file begins with.
+fn first_groups(state: &Path) -> Vec<Vec<u8>> {
+    let begins = JOURNALS.map(|name| std::fs::read(state.join(name)).unwrap_or_default());
+    begins.iter().filter_map(|octets| Some(octets.get(8..16)?.to_vec())).collect()
 }
 
 /// One life of the server: first every MN once, then load until the kill, which comes after some time of load.
@@ -78,20 +87,23 @@ fn clients() -> Vec<Client> {
 #[test]
 fn after_twenty_kills_under_load_every_answered_request_is_there() {
     let directory = tempfile::tempdir().unwrap();
-    configure(directory.path(), &format!("{{path: {}}}", directory.path().join("state").display()));
+    let state = directory.path().join("state");
+    configure(directory.path(), &format!("{{path: {}, journal: 1}}", state.display()));
     let (mut clients, mut rng) = (clients(), Rng(3));
-    let mut unanswered = 0;
+    let (mut unanswered, mut journals) = (0, BTreeSet::new());
     for n in 0..20 {
         round(&mut clients, directory.path(), Duration::from_millis(100 + rng.below(200) as u64));
         unanswered += clients.iter().map(Client::in_flight).sum::<usize>();
         for client in &clients {
             assert!(client.wrong.is_empty(), "round {n}: {:#?}", client.wrong);
         }
+        journals.extend(first_groups(&state));
     }
     let answered: u64 = clients.iter().map(|client| client.answered).sum();
     let repeated: u64 = clients.iter().map(|client| client.repeated).sum();
     assert!(answered > 20 * 2 * 64 * CLIENTS as u64, "{answered}");
     assert!(unanswered > 0 && repeated > 0, "no kill hit a request: {unanswered}, {repeated}");
+    assert!(journals.len() > 20, "{} journal files were begun", journals.len());
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod common;
 
 use aaad::config::Config;
 use aaad::server::Server;
-use aaad::store::embedded::{self, Embedded};
+use aaad::store::embedded::{self, Embedded, Limits};
 use aaad::store::{Attach, LocationStore, Opening, Operation, Outcome};
 use common::disk::{Disk, Rng};
 use common::driver::*;
@@ -13,11 +13,11 @@ use common::model::Model;
 use common::{Raw, Running, result_code};
 use std::sync::Mutex;
 
-fn open(disk: &Disk) -> Result<Driver<Embedded>, String> {
+fn open_with(disk: &Disk, limits: Limits) -> Result<Driver<Embedded>, String> {
     let mut result = Ok(());
     let driver = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         Driver::new(|wake| {
-            embedded::open(disk.clone(), Opening::AsItIs, at(0).wall, "test", wake)
+            embedded::open(disk.clone(), limits, Opening::AsItIs, at(0).wall, "test", wake)
                 .map_err(|error| result = Err(error.to_string()))
                 .unwrap()
         })
@@ -25,11 +25,15 @@ fn open(disk: &Disk) -> Result<Driver<Embedded>, String> {
     result.map(|()| driver.unwrap())
 }
 
+fn open(disk: &Disk) -> Result<Driver<Embedded>, String> {
+    open_with(disk, Limits::default())
+}
+
 /// Load, a power loss at some moment, a new start on what is left: is everything there that was answered?
-fn power_loss(disk: &Disk, seed: u64) -> Result<usize, String> {
+fn power_loss(disk: &Disk, limits: Limits, seed: u64) -> Result<usize, String> {
     let mut rng = Rng(seed);
     let mut model = Model::new(60, seed);
-    let mut driver = open(disk)?;
+    let mut driver = open_with(disk, limits)?;
     let end = rng.below(400);
     while model.answered < end {
         model.submit_some(&mut driver);
@@ -41,7 +45,7 @@ fn power_loss(disk: &Disk, seed: u64) -> Result<usize, String> {
     let left = disk.after_power_loss(&mut rng);
     Box::new(driver.store).close();
     let answered = model.answered;
-    let mut driver = open(&left)?;
+    let mut driver = open_with(&left, limits)?;
     model.check(&mut driver)?;
     Box::new(driver.store).close();
     Ok(answered)
@@ -51,15 +55,40 @@ fn power_loss(disk: &Disk, seed: u64) -> Result<usize, String> {
 fn after_a_power_loss_every_answered_request_is_there() {
     let mut answered = 0;
     for seed in 0..60 {
-        answered +=
-            power_loss(&Disk::new(), seed).unwrap_or_else(|said| panic!("seed {seed}: {said}"));
+        let limits = Limits::default();
+        answered += power_loss(&Disk::new(), limits, seed)
+            .unwrap_or_else(|said| panic!("seed {seed}: {said}"));
     }
     assert!(answered > 5000);
 }
 
+/// Every other group ends a journal file, so the power fails while rows go into the table, between that and the next
+/// file's first record, and so on.
+const SMALL: Limits = Limits { generation: 1 << 20, journal: 8 * 1024 };
+
+#[test]
+fn after_a_power_loss_while_the_journal_changes_files_every_answered_request_is_there() {
+    let mut changes = 0;
+    for seed in 0..60 {
+        let disk = Disk::new();
+        power_loss(&disk, SMALL, seed).unwrap_or_else(|said| panic!("seed {seed}: {said}"));
+        changes += disk.changes_of_journal();
+    }
+    assert!(changes > 100, "{changes}");
+}
+
+#[test]
+fn the_oracle_sees_a_journal_overwritten_before_its_rows_are_in_the_table() {
+    let lost = |seed: &u64| power_loss(&Disk::without_sync_of_data(), SMALL, *seed).is_err();
+    let lost = (0..20).filter(lost).count();
+    assert!(lost >= 10, "seen in {lost} of 20 runs");
+}
+
 #[test]
 fn the_oracle_sees_a_store_whose_sync_is_switched_off() {
-    let lost = (0..20).filter(|seed| power_loss(&Disk::without_sync(), *seed).is_err()).count();
+    let lost = (0..20)
+        .filter(|seed| power_loss(&Disk::without_sync(), Limits::default(), *seed).is_err())
+        .count();
     assert!(lost >= 15, "seen in {lost} of 20 runs");
 }
 
@@ -133,11 +162,12 @@ fn on_a_full_disk_the_server_answers_5012_says_so_once_and_serves_the_rest() {
     log::set_logger(&Keep).unwrap();
     log::set_max_level(log::LevelFilter::Error);
     let disk = Disk::new();
-    let text = "host: aaa.example.org\nrealm: example.org\nlisten: [\"[::1]:0\"]\nclients: [\"*.example.org\"]\naccept: realm\n";
+    let text = "host: aaa.example.org\nrealm: example.org\nlisten: [\"[::1]:0\"]\nclients: [\"*.example.org\"]\naccept: realm\nstore: memory\n";
     let config = Config::parse(text.as_bytes()).unwrap();
     let files = disk.clone();
     let server = Server::bind_with(config, |wake| {
-        let store = embedded::open(files, Opening::AsItIs, at(0).wall, "full", wake)?;
+        let store =
+            embedded::open(files, Limits::default(), Opening::AsItIs, at(0).wall, "full", wake)?;
         Ok(Box::new(store) as Box<dyn LocationStore>)
     });
     let server = Running::of(server.unwrap());

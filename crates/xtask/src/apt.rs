@@ -20,6 +20,8 @@ pub const FREEDIAMETER: &[&str] = &[
     "libc6-dev",
     "libfreediameter-dev",
 ];
+/// A store of several aaads.
+pub const POSTGRES: &[&str] = &["postgresql"];
 /// To measure: testpmd, and the examples that l3fwd is built from.
 pub const BENCH: &[&str] = &["dpdk-dev", "dpdk-doc", "make"];
 

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From text to values. All problems are collected before anything is refused.
 
-use super::file::{KEYS, Placed, Raw, RawStore};
-use super::{Client, Config, Problem, StoreConfig, Subscribers};
+use super::file::{KEYS, Placed, Raw};
+use super::{Client, Config, Problem, Subscribers};
 use diameter::nasreq::{Identity, MAX_USER_NAME};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 const SESSION_TIMEOUT: u32 = 86_400;
 const WATCHDOG: u32 = 30;
 
 #[derive(Default)]
-struct Checker {
+pub(super) struct Checker {
     problems: Vec<Problem>,
     /// Keys that an unknown one was perhaps meant to be: not missing as well.
     meant: Vec<&'static str>,
@@ -52,7 +51,7 @@ pub fn check(raw: Raw) -> Result<Config, Vec<Problem>> {
 }
 
 impl Checker {
-    fn problem(&mut self, line: u64, text: String) {
+    pub(super) fn problem(&mut self, line: u64, text: String) {
         self.problems.push(Problem { line, text });
     }
 
@@ -68,7 +67,7 @@ impl Checker {
         self.problem(key.line, format!("unknown key `{name}`; {mend}"));
     }
 
-    fn missing(&mut self, key: &str, example: &str) {
+    pub(super) fn missing(&mut self, key: &str, example: &str) {
         if !self.meant.contains(&key) {
             self.problem(0, format!("`{key}` is missing; add for example `{example}`"));
         }
@@ -177,45 +176,6 @@ impl Checker {
             (None, None) => self.missing("accept", "accept: realm"),
         }
         Subscribers::Realm
-    }
-
-    fn store(&mut self, value: Option<Placed<RawStore>>) -> StoreConfig {
-        let Some(Placed { line, value }) = value else { return StoreConfig::Memory };
-        let mend = "write `store: {path: /var/lib/romip/aaad}`, or `store: memory` for trials";
-        let entries = match value {
-            RawStore::Word(word) if word == "memory" => return StoreConfig::Memory,
-            RawStore::Word(word) => {
-                let word = word.escape_debug();
-                self.problem(line, format!("store: `{word}` means nothing; {mend}"));
-                return StoreConfig::Memory;
-            }
-            RawStore::Map(entries) => entries,
-        };
-        let mut path = None;
-        for (key, value) in entries {
-            match key.value.as_str() {
-                "path" if value.value.starts_with('/') => path = Some(PathBuf::from(value.value)),
-                "path" => {
-                    let text = value.value.escape_debug();
-                    self.problem(
-                        value.line,
-                        format!("store: path `{text}` is not absolute; start it with a slash"),
-                    );
-                    path = Some(PathBuf::new());
-                }
-                other => {
-                    let other = other.escape_debug();
-                    self.problem(key.line, format!("store: unknown key `{other}`; {mend}"));
-                }
-            }
-        }
-        match path {
-            Some(path) => StoreConfig::Path(path),
-            None => {
-                self.problem(line, format!("store: has no `path`; {mend}"));
-                StoreConfig::Memory
-            }
-        }
     }
 
     fn listed(&mut self, values: Vec<Placed<String>>) -> BTreeSet<String> {

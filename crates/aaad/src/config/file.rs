@@ -159,7 +159,7 @@ fn explain(error: &Error, key: Option<&'static str>) -> String {
             format!("{key}: takes a list of texts, one `- \"...\"` a line")
         }
         Some("store") => {
-            "store: takes `{path: DIR}` with one directory, or the word `memory`".to_owned()
+            "store: takes `{path: DIR}`, `{postgres: \"...\"}` or the word `memory`".to_owned()
         }
         Some(key) => format!("{key}: takes one value, like `{key}: ...`"),
         None => "no `key: value` pairs; start from config/aaad.yaml".to_owned(),

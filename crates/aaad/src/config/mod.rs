@@ -4,7 +4,9 @@
 
 mod check;
 mod file;
+mod store;
 
+use crate::store::embedded::Limits;
 use diameter::nasreq::Identity;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -38,8 +40,20 @@ pub struct Config {
 pub enum StoreConfig {
     /// In memory: lost at every stop.
     Memory,
-    /// Durably, in this directory.
-    Path(PathBuf),
+    /// Durably, in a directory of this machine.
+    Directory {
+        /// Absolute.
+        path: PathBuf,
+        /// Of memory and journal.
+        limits: Limits,
+    },
+    /// In a PostgreSQL server, shared with other aaads.
+    Postgres {
+        /// libpq's connection string.
+        url: String,
+        /// Connections, each with its part of the MNs.
+        shards: usize,
+    },
 }
 
 /// Diameter identities that may connect.

@@ -2,10 +2,13 @@
 //! Where each MN is, kept by a store: R-04's exchange and STR as grouped operations. The server hands a group over, the
 //! store makes it durable, then the answers leave: never 2001 without a durable update.
 //!
-//! Reading order: this file, [`row`] (table 4.2), [`memory`] (for tests and trials), [`embedded`] (the one of one machine).
+//! Reading order: this file, [`row`] (table 4.2), [`memory`] (for tests and trials), [`embedded`] (the one of one machine),
+//! [`postgres`] (the one of several).
 
+mod codec;
 pub mod embedded;
 pub mod memory;
+pub mod postgres;
 pub mod row;
 
 use crate::config::StoreConfig;
@@ -154,8 +157,12 @@ pub fn open(
 ) -> Result<Box<dyn LocationStore>, StoreError> {
     match config {
         StoreConfig::Memory => Ok(Box::new(memory::Memory::new(crate::server::wall()))),
-        StoreConfig::Path(path) => {
-            Ok(Box::new(embedded::open_directory(path, opening, crate::server::wall(), wake)?))
+        StoreConfig::Directory { path, limits } => {
+            let wall = crate::server::wall();
+            Ok(Box::new(embedded::open_directory(path, *limits, opening, wall, wake)?))
+        }
+        StoreConfig::Postgres { url, shards } => {
+            Ok(Box::new(postgres::open(url, *shards, opening, crate::server::wall(), &wake)?))
         }
     }
 }

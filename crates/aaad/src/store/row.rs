@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One MN's row: R-04 and table 4.2 as pure steps. A store calls one and writes the row if it changed.
 
-use super::{Attach, Reply};
+use super::{Attach, Operation, Outcome, Reply};
 use arrayvec::ArrayVec;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -15,6 +15,29 @@ pub const REPLAY_MAX: usize = 8;
 /// When a request was answered, microseconds on a clock of the store that never steps back.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Stamp(pub u64);
+
+/// When an operation was decided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct When {
+    /// The store's clock.
+    pub stamp: Stamp,
+    /// The server's clock, as attach times have it.
+    pub wall: AttachTime,
+}
+
+/// Applies an operation to its row; the outcome, and whether the row changed.
+pub fn apply(row: &mut Row, when: When, operation: &Operation) -> (Outcome, bool) {
+    match operation {
+        Operation::Attach(attach) => {
+            let step = row.attach(when.stamp, when.wall, attach);
+            (Outcome::Attached(step.reply), step.changed)
+        }
+        Operation::Detach(detach) => {
+            let changed = row.detach(&detach.session_id);
+            (Outcome::Detached(changed), changed)
+        }
+    }
+}
 
 /// An answered request.
 #[derive(Clone, PartialEq, Eq, Debug)]

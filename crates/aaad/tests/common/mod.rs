@@ -7,6 +7,7 @@ pub mod disk;
 pub mod driver;
 pub mod load;
 pub mod model;
+pub mod postgres;
 
 use aaad::config::Config;
 use aaad::server::{Server, Stopper};
@@ -29,7 +30,7 @@ pub struct Running {
 }
 
 pub fn start() -> Running {
-    start_with("accept: realm")
+    start_with("accept: realm\nstore: memory")
 }
 
 pub fn start_with(subscribers: &str) -> Running {

@@ -211,7 +211,7 @@ pub fn aaad(net: &Net, namespace: &str) -> Daemon {
     let config = net.file(
         "aaad.yaml",
         "host: aaa.example.org\nrealm: example.org\nlisten: [\"[::1]:3868\"]\n\
-         clients: [\"*.example.org\"]\naccept: realm\n",
+         clients: [\"*.example.org\"]\naccept: realm\nstore: memory\n",
     );
     let mut command = inside(namespace, aaad);
     command.arg("--config").arg(config);

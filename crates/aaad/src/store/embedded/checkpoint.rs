@@ -2,8 +2,8 @@
 //! Rows in memory, and how those that changed get into the table: all of a generation in one transaction, sorted, on a
 //! thread of its own. While it runs, the rows it writes are still found in memory.
 
-use super::codec::{self, Key};
 use super::opening::{META, Meta, ROWS, begin};
+use crate::store::codec::{self, Key};
 use crate::store::row::Row;
 use hashbrown::HashMap;
 use redb::Database;

@@ -11,9 +11,9 @@
 //! A record holds what was asked, and when; playing it again on the rows of the last checkpoint gives what was answered
 //! ([`crate::store::row`] is deterministic). It is found by its number: one more than that of the record before it.
 
-use super::codec::{Damaged, Reader, checksum, text};
-use crate::store::row::{Row, Stamp};
-use crate::store::{Attach, Detach, Operation, Outcome};
+use crate::store::codec::{Damaged, Reader, checksum, text};
+use crate::store::row::{Stamp, When};
+use crate::store::{Attach, Detach, Operation};
 use std::sync::Arc;
 use wire::time::AttachTime;
 
@@ -26,29 +26,6 @@ const HEAD: usize = 24;
 const ATTACH: u8 = 1;
 const REGISTER: u8 = 2;
 const DETACH: u8 = 3;
-
-/// When an operation was decided.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct When {
-    /// The store's clock.
-    pub stamp: Stamp,
-    /// The server's clock, as attach times have it.
-    pub wall: AttachTime,
-}
-
-/// Applies an operation to its row; the outcome, and whether the row changed.
-pub fn apply(row: &mut Row, when: When, operation: &Operation) -> (Outcome, bool) {
-    match operation {
-        Operation::Attach(attach) => {
-            let step = row.attach(when.stamp, when.wall, attach);
-            (Outcome::Attached(step.reply), step.changed)
-        }
-        Operation::Detach(detach) => {
-            let changed = row.detach(&detach.session_id);
-            (Outcome::Detached(changed), changed)
-        }
-    }
-}
 
 /// Begins a record in `out`.
 pub fn begin(out: &mut Vec<u8>) {

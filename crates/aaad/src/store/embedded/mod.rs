@@ -4,10 +4,9 @@
 //! changed go into the table. Both on threads of their own, so that the server's loop never waits for a disk.
 //!
 //! Reading order: [`writer`] (a group), [`journal`], [`checkpoint`], [`opening`] (what is checked at the start), [`files`],
-//! [`codec`].
+//! [`super::codec`].
 
 mod checkpoint;
-mod codec;
 mod files;
 mod journal;
 mod opening;
@@ -26,6 +25,22 @@ use std::time::Duration;
 use wire::time::Now;
 use writer::{Parcel, Writer};
 
+/// When rows go from memory and journal into the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Rows of a generation, of which two are in memory.
+    pub generation: usize,
+    /// Octets of a journal file, of which there are two.
+    pub journal: u64,
+}
+
+impl Default for Limits {
+    /// About 200 MB of memory, 128 MiB of disk.
+    fn default() -> Limits {
+        Limits { generation: 128 * 1024, journal: 64 * 1024 * 1024 }
+    }
+}
+
 /// The server's end of the writer thread.
 #[derive(Debug)]
 pub struct Embedded {
@@ -39,17 +54,19 @@ pub struct Embedded {
 /// Opens the store in a directory; `wall` is the time since 1970.
 pub fn open_directory(
     path: &Path,
+    limits: Limits,
     opening: Opening,
     wall: Duration,
     wake: Wake,
 ) -> Result<Embedded, StoreError> {
     let directory = Directory::lock(path).map_err(StoreError)?;
-    open(directory, opening, wall, &path.display().to_string(), wake)
+    open(directory, limits, opening, wall, &path.display().to_string(), wake)
 }
 
 /// Opens the store `name` in these files.
 pub fn open(
     mut files: impl Files,
+    limits: Limits,
     opening: Opening,
     wall: Duration,
     name: &str,
@@ -59,7 +76,8 @@ pub fn open(
     let state_id = opened.meta.state_id;
     let known = Arc::new(AtomicU64::new(opened.known));
     let no_thread = |error| StoreError(format!("store {name}: no thread for it: {error}"));
-    let writer = Writer::new(name.to_owned(), files, opened, known.clone()).map_err(no_thread)?;
+    let writer = Writer::new(name.to_owned(), files, limits, opened, known.clone());
+    let writer = writer.map_err(no_thread)?;
     let ((inbox, parcels), (outcomes, outbox)) = (channel(), channel());
     let thread = std::thread::Builder::new()
         .name("store".into())

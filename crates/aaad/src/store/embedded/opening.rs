@@ -5,10 +5,10 @@
 //! fell back to an older commit, and a journal that lost its end, are found out.
 
 use super::checkpoint::{self, Entry, Rows};
-use super::codec::{self, checksum};
 use super::files::{DATA, Files, JOURNALS, MARK};
 use super::journal::{self, Broken, SLOTS};
-use crate::store::row::Row;
+use crate::store::codec::{self, checksum};
+use crate::store::row::{Row, apply};
 use crate::store::{Opening, StoreError};
 use log::{info, warn};
 use redb::{
@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// The rows: [`super::codec`].
+/// The rows: [`crate::store::codec`].
 pub const ROWS: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("rows");
 /// One row of the store itself, under 0: group number, clock, Origin-State-Id.
 pub const META: TableDefinition<u8, (u64, u64, u32)> = TableDefinition::new("store");
@@ -252,7 +252,7 @@ fn load(files: &mut impl Files, name: &str) -> Result<Opened, String> {
             }
         };
         new += u64::from(entry.row.version == 0);
-        entry.changed |= journal::apply(&mut entry.row, when, &operation).1;
+        entry.changed |= apply(&mut entry.row, when, &operation).1;
         clock = clock.max(when.stamp.0);
         Ok(())
     });

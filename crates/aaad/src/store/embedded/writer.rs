@@ -5,12 +5,13 @@
 //! goes on in its other file. After a failed write the store is read-only: repeats are still answered, everything else
 //! with 5012.
 
+use super::Limits;
 use super::checkpoint::{Checkpoints, Entry, Rows};
-use super::codec::{self, Key};
 use super::files::Files;
-use super::journal::{self, SLOTS, When};
+use super::journal::{self, SLOTS};
 use super::opening::{Meta, Opened, ROWS, mark};
-use crate::store::row::{Row, Stamp};
+use crate::store::codec::{self, Key};
+use crate::store::row::{Row, Stamp, When, apply};
 use crate::store::{Operation, Outcome, Request, Wake};
 use crate::text::Foreign;
 use hashbrown::hash_map::Entry as Place;
@@ -24,11 +25,7 @@ use wire::time::{AttachTime, Now};
 
 /// Operations after which no more are gathered.
 const GROUP: usize = 1024;
-/// Rows of a generation: two of them are in memory, about 200 MB.
-const GENERATION: usize = 128 * 1024;
-/// Octets of a journal file after which its rows go into the table.
-const JOURNAL: u64 = 64 * 1024 * 1024;
-/// So much more of both when the generation before is not in the table yet; then the writer waits for it.
+/// So much more of a generation and of a journal file when the generation before is not in the table yet; then the writer waits for it.
 const PATIENCE: usize = 2;
 /// Log lines about damaged rows in all.
 const DAMAGE_LINES: u32 = 100;
@@ -56,6 +53,7 @@ type Table = ReadOnlyTable<&'static [u8; 16], &'static [u8]>;
 pub struct Writer<F> {
     pub name: String,
     pub files: F,
+    limits: Limits,
     database: Arc<Database>,
     checkpoints: Checkpoints,
     meta: Meta,
@@ -83,6 +81,7 @@ impl<F: Files> Writer<F> {
     pub fn new(
         name: String,
         files: F,
+        limits: Limits,
         opened: Opened,
         known: Arc<AtomicU64>,
     ) -> std::io::Result<Writer<F>> {
@@ -90,6 +89,7 @@ impl<F: Files> Writer<F> {
         Ok(Writer {
             name,
             files,
+            limits,
             checkpoints: Checkpoints::start(database.clone())?,
             database,
             meta: opened.meta,
@@ -228,7 +228,7 @@ impl<F: Files> Writer<F> {
             self.undo.push((key, Some(entry.row.clone()), entry.changed));
         }
         let first = entry.row.version == 0;
-        let (outcome, changed) = journal::apply(&mut entry.row, when, operation);
+        let (outcome, changed) = apply(&mut entry.row, when, operation);
         if changed {
             entry.changed = true;
             self.new += u64::from(first);
@@ -290,7 +290,8 @@ impl<F: Files> Writer<F> {
     /// Begins a checkpoint where journal or memory are full and the one before is over.
     fn checkpoint_if_due(&mut self) {
         let full = |patience: usize| {
-            self.young.len() >= patience * GENERATION || self.offset >= patience as u64 * JOURNAL
+            self.young.len() >= patience * self.limits.generation
+                || self.offset >= patience as u64 * self.limits.journal
         };
         if !full(1) {
             return;
@@ -332,7 +333,7 @@ impl<F: Files> Writer<F> {
 
 /// What can be answered without writing: a repeated request, and an STR that ends nothing.
 fn unchanged(row: &Row, when: When, operation: &Operation) -> Outcome {
-    match journal::apply(&mut row.clone(), when, operation) {
+    match apply(&mut row.clone(), when, operation) {
         (_, true) => Outcome::Failed,
         (outcome, false) => outcome,
     }

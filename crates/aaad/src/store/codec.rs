@@ -8,8 +8,8 @@
 //! ```
 //! The checksum is of the key and all that follows it: a row under another row's key is damage, too.
 
-use crate::store::Reply;
-use crate::store::row::{Answered, REPLAY_MAX, Row, Stamp};
+use super::Reply;
+use super::row::{Answered, REPLAY_MAX, Row, Stamp};
 use arrayvec::ArrayVec;
 use sha2::{Digest, Sha256};
 use std::net::Ipv6Addr;
