@@ -60,7 +60,7 @@ impl Packet {
     };
 
     /// What the binding table is asked for: source and destination; 0, which nothing is bound to, where it is not.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn keys(&self) -> [u64; 2] {
         let (src, dst) = (Prefix64::of(self.src).0, Prefix64::of(self.dst).0);
         match self.kind {
@@ -70,10 +70,30 @@ impl Packet {
         }
     }
 
+    /// Gives the keys.
     #[inline(always)]
-    fn fill(&mut self, kind: Kind, start: usize, view: &Ip6View<'_>, upper: Upper) {
+    fn fill(&mut self, kind: Kind, start: usize, view: &Ip6View<'_>, upper: Upper) -> [u64; 2] {
         let len = view.octets().len();
-        *self = Packet { kind, start, len, src: view.src(), dst: view.dst(), upper };
+        let packet = Packet { kind, start, len, src: view.src(), dst: view.dst(), upper };
+        *self = packet;
+        packet.keys()
+    }
+}
+
+/// A port and the MACs that frames to it bear, as numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entrance<'a> {
+    pub info: &'a PortInfo,
+    own: u64,
+    /// [`ROUTER_MAC`] on access ports.
+    shared: u64,
+}
+
+impl<'a> Entrance<'a> {
+    pub(crate) fn new(info: &'a PortInfo) -> Entrance<'a> {
+        let own = info.mac.to_u64();
+        let shared = if info.role == Role::Access { ROUTER_MAC.to_u64() } else { own };
+        Entrance { info, own, shared }
     }
 }
 
@@ -100,21 +120,22 @@ pub(crate) struct Outer {
     pub sent_to_anchor: bool,
 }
 
-/// What the frame in `frame`, received on `port`, is. `packet` is anything unless it may be forwarded.
+/// What the frame in `frame`, received on `port`, is, and the keys of the packet. `packet` is anything unless it may be
+/// forwarded.
 ///
 /// What nearly all packets are is told here by a few compares; everything else has a function of its own.
 #[inline(always)]
 pub(crate) fn classify(
     fib: &Fib,
-    port: &PortInfo,
+    port: &Entrance<'_>,
     frame: &[u8],
     packet: &mut Packet,
-) -> Result<(), Fate> {
-    let start = if plain(port, frame) { eth::HEADER_LEN } else { ethernet(port, frame)? };
+) -> Result<[u64; 2], Fate> {
+    let start = if plain(port, frame) { eth::HEADER_LEN } else { ethernet(port.info, frame)? };
     let view = Ip6View::new_checked(&frame[start..]).map_err(malformed)?;
-    match port.role {
+    match port.info.role {
         Role::Access => access(fib, source(frame), start, view, packet),
-        Role::Core => core(fib, port, start, view, packet),
+        Role::Core => core(fib, port.info, start, view, packet),
     }
 }
 
@@ -130,15 +151,14 @@ fn malformed(error: Ip6Error) -> Fate {
 /// Whether a frame is what nearly all are: untagged IPv6 to a MAC of ours from somebody else's. What it says of such a
 /// frame [`ethernet`] says too, which knows all others.
 #[inline(always)]
-fn plain(port: &PortInfo, frame: &[u8]) -> bool {
+fn plain(port: &Entrance<'_>, frame: &[u8]) -> bool {
     let Some(header) = frame.first_chunk::<{ eth::HEADER_LEN }>() else { return false };
-    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *header;
-    let dst = u64::from_be_bytes([d0, d1, d2, d3, d4, d5, s0, s1]) >> 16;
-    let rest = u64::from_be_bytes([s0, s1, s2, s3, s4, s5, t0, t1]);
-    let (src, own, shared) = (rest >> 16, port.mac.to_u64(), ROUTER_MAC.to_u64());
-    let for_us = dst == own || port.role == Role::Access && dst == shared;
-    let of_a_station = src != own && src != shared && src & GROUP == 0 && src != 0;
-    rest as u16 == eth::IPV6 && for_us && of_a_station
+    let word = |at: usize| header[at..].first_chunk().map_or(0, |word| u64::from_be_bytes(*word));
+    let (dst, rest) = (word(0) >> 16, word(6));
+    let src = rest >> 16;
+    let for_us = dst == port.own || dst == port.shared;
+    let of_another = src != port.own && src != port.shared && src & GROUP == 0 && src != 0;
+    rest as u16 == eth::IPV6 && for_us && of_another
 }
 
 /// The group bit of a MAC as a number.
@@ -190,13 +210,12 @@ fn access(
     start: usize,
     view: Ip6View<'_>,
     packet: &mut Packet,
-) -> Result<(), Fate> {
+) -> Result<[u64; 2], Fate> {
     let upper = Upper::plain(view.next_header());
     if !both_travel(&view) || view.has_extensions() || is_signalling(&upper) {
         return of_a_station(fib, station, start, view, packet);
     }
-    packet.fill(Kind::Uplink(station), start, &view, upper);
-    Ok(())
+    Ok(packet.fill(Kind::Uplink(station), start, &view, upper))
 }
 
 /// What a station sends that is not plainly to be forwarded.
@@ -207,11 +226,10 @@ fn of_a_station(
     start: usize,
     view: Ip6View<'_>,
     packet: &mut Packet,
-) -> Result<(), Fate> {
+) -> Result<[u64; 2], Fate> {
     let upper = view.upper().map_err(malformed)?;
     let kind = kind_of_a_station(fib, station, &view, &upper)?;
-    packet.fill(kind, start, &view, upper);
-    Ok(())
+    Ok(packet.fill(kind, start, &view, upper))
 }
 
 fn kind_of_a_station(
@@ -251,7 +269,7 @@ fn core(
     start: usize,
     view: Ip6View<'_>,
     packet: &mut Packet,
-) -> Result<(), Fate> {
+) -> Result<[u64; 2], Fate> {
     if fib.is_own(view.dst_key(), view.dst_low()) {
         let offset =
             if view.next_header() == ip6::IPV6_IN_IPV6 { ip6::HEADER_LEN } else { to_self(&view)? };
@@ -260,8 +278,7 @@ fn core(
     if !both_travel(&view) || view.has_extensions() {
         return of_the_core(fib, port, start, view, packet);
     }
-    packet.fill(Kind::Core, start, &view, Upper::plain(view.next_header()));
-    Ok(())
+    Ok(packet.fill(Kind::Core, start, &view, Upper::plain(view.next_header())))
 }
 
 /// What the core sends that is not plainly to be forwarded.
@@ -272,11 +289,10 @@ fn of_the_core(
     start: usize,
     view: Ip6View<'_>,
     packet: &mut Packet,
-) -> Result<(), Fate> {
+) -> Result<[u64; 2], Fate> {
     let upper = view.upper().map_err(malformed)?;
     to_be_forwarded(fib, port, &view, &upper)?;
-    packet.fill(Kind::Core, start, &view, upper);
-    Ok(())
+    Ok(packet.fill(Kind::Core, start, &view, upper))
 }
 
 fn to_be_forwarded(
@@ -342,7 +358,7 @@ fn tunnelled(
     view: Ip6View<'_>,
     offset: usize,
     packet: &mut Packet,
-) -> Result<(), Fate> {
+) -> Result<[u64; 2], Fate> {
     let peer =
         fib.peer_of(view.src_key(), view.src_low()).ok_or(Drop(DropReason::TunnelNotPeer))?;
     let inner = Ip6View::new_checked(&view.octets()[offset..]).map_err(malformed)?;
@@ -358,8 +374,7 @@ fn tunnelled(
         .ok_or(Drop(DropReason::EcnCeNotEct))?;
     let sent_to_anchor = view.flow_label() & 1 != 0;
     let kind = Kind::Tunnelled(Outer { peer, ecn, sent_to_anchor });
-    packet.fill(kind, start + offset, &inner, upper);
-    Ok(())
+    Ok(packet.fill(kind, start + offset, &inner, upper))
 }
 
 /// What is inside of a tunnel and not plainly to be forwarded.

@@ -18,7 +18,7 @@ use wire::{eth, ip6};
 use Fate::{Drop, Punt};
 
 /// Makes of `buf` the frame to send; says by which port, and under which verdict it counts.
-#[inline]
+#[inline(always)]
 pub(crate) fn forward<B: PacketBuf>(
     way: Way<'_>,
     packet: &Packet,
@@ -43,6 +43,7 @@ pub(crate) fn forward<B: PacketBuf>(
     }
 }
 
+#[inline(always)]
 fn deliver<B: PacketBuf>(
     packet: &Packet,
     mac: Mac,
@@ -64,7 +65,7 @@ fn fits(len: usize, mtu: usize) -> Result<(), Fate> {
     if len <= mtu { Ok(()) } else { Err(Punt(PuntReason::TooBig)) }
 }
 
-#[inline]
+#[inline(always)]
 fn encapsulate<B: PacketBuf>(
     packet: &Packet,
     tunnel: &Tunnel,
@@ -98,7 +99,7 @@ fn fits_tunnel(len: usize, path_mtu: usize) -> Result<(), Fate> {
 
 /// Puts `header` in front of the packet in place of what was there, cuts off what lies behind it, and does to the
 /// packet itself what forwarding does. The whole frame.
-#[inline]
+#[inline(always)]
 fn rewrite<'b, B: PacketBuf, const N: usize>(
     packet: &Packet,
     header: &[u8; N],

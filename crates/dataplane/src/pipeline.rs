@@ -4,7 +4,7 @@
 //!
 //! Read next: `classify`, [`crate::table`], `route` (where to), `forward` (the octets); for what waits, `unpark`.
 
-use crate::classify::{Fate, Kind, Packet, classify};
+use crate::classify::{Entrance, Fate, Kind, Packet, classify};
 use crate::counters::{Count, Counts, DropReason, Info};
 use crate::fib::{Fib, PortInfo};
 use crate::forward::{forward, strip_tunnel};
@@ -19,6 +19,7 @@ use crate::unpark;
 use crate::worker::Transmit;
 use crate::{BURST, PortId};
 use arrayvec::ArrayVec;
+use std::ops::Range;
 use std::sync::Arc;
 use wire::buf::PacketBuf;
 
@@ -44,8 +45,13 @@ pub(crate) struct Read {
     pub fates: [Option<Fate>; BURST],
     /// Source and destination of each, as asked of the table.
     asked: [[Asked; 2]; BURST],
-    words: [Words; BURST],
+    words: [[u64; 2]; BURST],
 }
+
+/// Packets whose lines of the table are on their way at a time: while one half of a burst is acted on, those of the other
+/// are fetched. Memory gives a line in some 27 cycles when it is asked for enough of them at a time and stands still while
+/// the processor is busy with what it has got; all lines at once would be more than a core may wait for.
+const HALF: usize = BURST / 2;
 
 impl Read {
     pub(crate) const fn new() -> Read {
@@ -53,7 +59,7 @@ impl Read {
             packets: [Packet::NONE; BURST],
             fates: [None; BURST],
             asked: [[Asked::NOTHING; 2]; BURST],
-            words: [Words { src: 0, dst: 0 }; BURST],
+            words: [[0; 2]; BURST],
         }
     }
 
@@ -66,12 +72,16 @@ impl Read {
         table: Lookups<'_>,
         burst: &[B],
     ) {
+        let port = Entrance::new(info);
         let places = self.packets.iter_mut().zip(&mut self.fates).zip(&mut self.asked);
-        for (buf, ((packet, fate), asked)) in burst.iter().zip(places) {
-            match read(fib, info, buf, packet) {
-                Ok(()) => {
+        for (i, (buf, ((packet, fate), asked))) in burst.iter().zip(places).enumerate() {
+            match read(fib, &port, buf, packet) {
+                Ok([src, dst]) => {
                     *fate = None;
-                    *asked = packet.keys().map(|key| table.ask(key, B::prefetch));
+                    *asked = [table.ask(src), table.ask(dst)];
+                    if i < HALF {
+                        asked.iter().for_each(|asked| table.fetch(*asked, B::prefetch));
+                    }
                 }
                 Err(ended) => {
                     *fate = Some(ended);
@@ -81,11 +91,31 @@ impl Read {
         }
     }
 
-    /// Second pass: what the table says of the first `n` packets.
+    /// Asks for what the second pass wants to know of packet `i`.
     #[inline(always)]
-    fn look_up(&mut self, table: Lookups<'_>, n: usize) {
-        for (words, [src, dst]) in self.words.iter_mut().zip(&self.asked).take(n) {
-            *words = Words { src: table.answer(*src), dst: table.answer(*dst) };
+    fn fetch<B: PacketBuf>(&self, table: Lookups<'_>, i: usize) {
+        for asked in self.asked.get(i).into_iter().flatten() {
+            table.fetch(*asked, B::prefetch);
+        }
+    }
+
+    /// Second pass: what the table says of some packets.
+    #[inline(always)]
+    fn look_up<B: PacketBuf>(&mut self, table: Lookups<'_>, packets: Range<usize>) {
+        let asked = self.asked[packets.clone()].as_flattened();
+        let words = self.words[packets].as_flattened_mut();
+        let mut late = ArrayVec::<u8, { 2 * HALF }>::new();
+        for (i, (word, asked)) in words.iter_mut().zip(asked).enumerate() {
+            match table.answer(*asked) {
+                Some(answer) => *word = answer,
+                None => {
+                    table.fetch_next(*asked, B::prefetch);
+                    late.push(i as u8);
+                }
+            }
+        }
+        for i in late {
+            words[usize::from(i)] = table.answer_late(asked[usize::from(i)]);
         }
     }
 
@@ -141,11 +171,17 @@ impl<B: PacketBuf> Pipeline<B> {
                 return;
             }
         }
-        read.look_up(lookups, burst.len());
         let router = Router { fib, table, holds, port, info, parking: parks.enabled() };
-        let sampled = samples.choose(burst.len());
+        let (n, sampled) = (burst.len(), samples.choose(burst.len()));
         for (i, mut buf) in burst.drain(..).enumerate() {
-            let (packet, words) = (&read.packets[i], read.words[i]);
+            if i % HALF == 0 {
+                read.look_up::<B>(lookups, i..n.min(i + HALF));
+            }
+            if i + HALF < n {
+                read.fetch::<B>(lookups, i + HALF);
+            }
+            let (packet, [src, dst]) = (&read.packets[i], read.words[i]);
+            let words = Words { src, dst };
             if let Some(fate) = read.fates[i] {
                 end(fate, port, None, buf, punts, counts);
                 continue;
@@ -208,16 +244,16 @@ pub(crate) fn end<B: PacketBuf>(
     }
 }
 
-/// What one frame is.
+/// What one frame is; gives the keys of its packet.
 #[inline(always)]
 pub(crate) fn read<B: PacketBuf>(
     fib: &Fib,
-    info: &PortInfo,
+    port: &Entrance<'_>,
     buf: &B,
     packet: &mut Packet,
-) -> Result<(), Fate> {
+) -> Result<[u64; 2], Fate> {
     if buf.is_contiguous() {
-        classify(fib, info, buf.data(), packet)
+        classify(fib, port, buf.data(), packet)
     } else {
         Err(Fate::Drop(DropReason::NotContiguous))
     }

@@ -177,11 +177,16 @@ impl PuntReason {
 pub(crate) struct Punts<B> {
     ring: rtrb::Producer<Punt<B>>,
     left: [u16; PuntReason::ALL.len()],
+    /// Sessions that may be reported in this turn.
+    sessions: u16,
 }
+
+/// Sessions reported in a turn at most: some ten thousand a second, and a few cycles a packet.
+const SESSIONS: u16 = 2;
 
 impl<B> Punts<B> {
     pub(crate) fn new(ring: rtrb::Producer<Punt<B>>) -> Punts<B> {
-        let mut punts = Punts { ring, left: [0; PuntReason::ALL.len()] };
+        let mut punts = Punts { ring, left: [0; PuntReason::ALL.len()], sessions: 0 };
         punts.new_turn();
         punts
     }
@@ -191,6 +196,7 @@ impl<B> Punts<B> {
         for (left, reason) in self.left.iter_mut().zip(PuntReason::ALL) {
             *left = reason.budget();
         }
+        self.sessions = SESSIONS;
     }
 
     /// Hands `buf` over, or says why it is dropped (and drops it).
@@ -212,8 +218,15 @@ impl<B> Punts<B> {
         self.ring.push(Punt::Frame { port, reason, buf }).map_err(|_| DropReason::PuntRingFull)
     }
 
+    /// Whether another session may be reported in this turn.
+    #[inline]
+    pub(crate) fn may_report(&self) -> bool {
+        self.sessions > 0
+    }
+
     /// Reports a session; `false` when there is no room (it shares with the unimportant kinds).
     pub(crate) fn session(&mut self, hoa: Ipv6Addr, cn: Ipv6Addr) -> bool {
+        self.sessions = self.sessions.saturating_sub(1);
         self.ring.slots() * 2 > self.ring.buffer().capacity()
             && self.ring.push(Punt::Session { hoa, cn }).is_ok()
     }

@@ -37,7 +37,7 @@ impl Samples {
         self.reported.fill(0);
     }
 
-    /// Looks at a packet that is about to be forwarded.
+    /// Looks at a packet that is about to be forwarded; at none while the turn's reports are spent.
     pub(crate) fn look<B>(
         &mut self,
         router: &Router<'_>,
@@ -46,6 +46,9 @@ impl Samples {
         punts: &mut Punts<B>,
         counts: &mut Counts,
     ) {
+        if !punts.may_report() {
+            return;
+        }
         let from_here = match packet.kind {
             Kind::Uplink(station) => router.source_of(station, words.src).is_some(),
             _ => false,

@@ -128,14 +128,15 @@ impl Shared {
         self.directory[home.entry].load(Ordering::Acquire) as usize + home.bucket
     }
 
+    /// `None`: not in its home bucket, but may be further on.
     #[inline(always)]
-    fn search(&self, lines: &[Line], line: usize, key: u64) -> u64 {
+    fn search(&self, lines: &[Line], line: usize, key: u64) -> Option<u64> {
         match find(&lines[line], key) {
             // The keys that mark slots bind nothing, whatever a slot in transition holds.
-            Found::Value(_) if key == FREE || key == TOMBSTONE => 0,
-            Found::Value(value) => value,
-            Found::Nowhere => 0,
-            Found::FurtherOn => self.search_on(lines, line, key),
+            Found::Value(_) if key == FREE || key == TOMBSTONE => Some(0),
+            Found::Value(value) => Some(value),
+            Found::Nowhere => Some(0),
+            Found::FurtherOn => None,
         }
     }
 
@@ -264,8 +265,8 @@ impl Asked {
     pub const NOTHING: Asked = Asked { key: FREE, line: 0 };
 }
 
-/// Lookups of one burst: all are asked before the first is answered, so that the memory accesses overlap instead of
-/// waiting for each other.
+/// Lookups of one burst: many are asked and fetched before the first is answered, so that the memory accesses overlap
+/// instead of waiting for each other.
 #[derive(Clone, Copy)]
 pub struct Lookups<'a> {
     table: &'a Shared,
@@ -273,18 +274,36 @@ pub struct Lookups<'a> {
 }
 
 impl Lookups<'_> {
-    /// Finds the cache line of `key` and has it fetched by `fetch`.
+    /// Finds the cache line of `key`.
     #[inline(always)]
-    pub fn ask(&self, key: u64, fetch: impl Fn(&Line)) -> Asked {
-        let line = self.table.line(key);
-        fetch(&self.lines[line]);
-        Asked { key, line }
+    pub fn ask(&self, key: u64) -> Asked {
+        Asked { key, line: self.table.line(key) }
+    }
+
+    /// Has the line fetched by `fetch`.
+    #[inline(always)]
+    pub fn fetch(&self, asked: Asked, fetch: impl Fn(&Line)) {
+        if let Some(line) = self.lines.get(asked.line) {
+            fetch(line);
+        }
+    }
+
+    /// The word bound to the key, or 0; `None` where its bucket was full once and [`Lookups::answer_late`] has to look
+    /// on.
+    #[inline(always)]
+    pub fn answer(&self, asked: Asked) -> Option<u64> {
+        self.table.search(self.lines, asked.line, asked.key)
+    }
+
+    /// The line that comes next.
+    #[inline]
+    pub fn fetch_next(&self, asked: Asked, fetch: impl Fn(&Line)) {
+        self.fetch(Asked { line: asked.line + 1, ..asked }, fetch);
     }
 
     /// The word bound to the key, or 0.
-    #[inline(always)]
-    pub fn answer(&self, asked: Asked) -> u64 {
-        self.table.search(self.lines, asked.line, asked.key)
+    pub fn answer_late(&self, asked: Asked) -> u64 {
+        self.table.search_on(self.lines, asked.line, asked.key)
     }
 }
 
@@ -292,7 +311,9 @@ impl Reader {
     /// The word bound to `key`, or 0.
     #[inline]
     pub fn lookup(&self, key: u64) -> u64 {
-        self.table.search(self.table.memory.lines(), self.table.line(key), key)
+        let (lookups, line) = (self.lookups(), self.table.line(key));
+        let asked = Asked { key, line };
+        lookups.answer(asked).unwrap_or_else(|| lookups.answer_late(asked))
     }
 
     /// The lookups of one burst; what they ask is answered before [`Reader::end_turn`].
@@ -309,10 +330,10 @@ impl Reader {
         let lookups = self.lookups();
         let mut asked = [Asked::NOTHING; KEYS];
         for (asked, key) in asked[..keys.len()].iter_mut().zip(keys) {
-            *asked = lookups.ask(*key, |_| {});
+            *asked = lookups.ask(*key);
         }
         for (word, asked) in words[..keys.len()].iter_mut().zip(asked) {
-            *word = lookups.answer(asked);
+            *word = lookups.answer(asked).unwrap_or_else(|| lookups.answer_late(asked));
         }
     }
 

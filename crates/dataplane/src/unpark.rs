@@ -2,7 +2,7 @@
 //! Parking and the way back: which packets queue behind others, what is told to the slow path, and running the
 //! first packet of each key again. Read first: [`crate::park`].
 
-use crate::classify::{Fate, Kind, Packet};
+use crate::classify::{Entrance, Fate, Kind, Packet};
 use crate::counters::{Count, Counts, DropReason, Info};
 use crate::forward::forward;
 use crate::park::{By, ParkKey, Parks, Wait, Why};
@@ -157,7 +157,7 @@ impl<B: PacketBuf> Pipeline<B> {
             return Err((Fate::Drop(DropReason::PortUnknown), None));
         };
         let mut packet = Packet::NONE;
-        read(fib, info, buf, &mut packet).map_err(|fate| (fate, None))?;
+        read(fib, &Entrance::new(info), buf, &mut packet).map_err(|fate| (fate, None))?;
         let look_up = |address| table.lookup(Prefix64::of(address).0);
         let words = match packet.kind {
             Kind::Core | Kind::Local(_) => Words { src: 0, dst: look_up(packet.dst) },

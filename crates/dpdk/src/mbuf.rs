@@ -224,7 +224,7 @@ impl PacketBuf for Mbuf {
         NonNull::new(raw).map(|raw| unsafe { Mbuf::from_raw(raw) })
     }
 
-    #[inline]
+    #[inline(always)]
     fn reframe(&mut self, start: usize, len: usize, front: usize) -> Option<&mut [u8]> {
         if !self.is_contiguous() {
             return wire::buf::reframe(self, start, len, front);

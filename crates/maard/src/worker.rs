@@ -203,6 +203,7 @@ impl Queues {
 }
 
 impl Transmit<Mbuf> for Queues {
+    #[inline(always)]
     fn transmit(&mut self, port: PortId, frame: Mbuf) {
         match self.ports.get_mut(usize::from(port)) {
             Some(WayOut::Queue(queue, waiting)) => {

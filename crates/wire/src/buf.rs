@@ -37,6 +37,7 @@ pub trait PacketBuf: Sized {
 }
 
 /// [`PacketBuf::reframe`] by the other methods.
+#[inline]
 pub fn reframe<B: PacketBuf>(
     buf: &mut B,
     start: usize,

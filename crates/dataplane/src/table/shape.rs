@@ -49,6 +49,8 @@ pub(super) struct Shape {
     pub bits: u32,
     /// Of all entries.
     buckets: u64,
+    /// Of a bucket's number.
+    mask: usize,
 }
 
 /// Where a key belongs.
@@ -74,6 +76,7 @@ impl Shape {
             depth: buckets.trailing_zeros() - bits,
             bits,
             buckets: (shards * buckets) as u64,
+            mask: (1 << bits) - 1,
         }
     }
 
@@ -82,7 +85,7 @@ impl Shape {
     pub fn home(&self, key: u64) -> Home {
         let hash = (key ^ key >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let at = ((u128::from(hash) * u128::from(self.buckets)) >> 64) as usize;
-        Home { entry: at >> self.bits, bucket: at & self.mask() }
+        Home { entry: at >> self.bits, bucket: at & self.mask }
     }
 
     /// Of the directory.
@@ -94,7 +97,7 @@ impl Shape {
     /// Of a bucket's number.
     #[inline(always)]
     pub fn mask(&self) -> usize {
-        (1 << self.bits) - 1
+        self.mask
     }
 
     pub fn buckets(&self) -> usize {

@@ -110,7 +110,15 @@ fn a_session_is_of_an_mn_here_with_a_managed_address_and_one_packet_a_burst_is_l
     assert_eq!(both.sessions, [(a, c), (c, a)]);
     let host = |n: usize| from_a(A_HOA1, &format!("2001:db8:b2:e::{n:x}"));
     let hosts: Vec<_> = (1..=320).map(host).collect();
-    assert_eq!(rig.run(ACCESS, &hosts).sessions.len(), 10);
+    assert_eq!(rig.run(ACCESS, &hosts).sessions.len(), 2, "no more in one turn");
+    let mut burst_by_burst = || {
+        let reported = hosts.chunks(32).map(|burst| {
+            rig.worker.housekeeping();
+            rig.run(ACCESS, burst).sessions.len()
+        });
+        reported.sum::<usize>()
+    };
+    assert_eq!(burst_by_burst(), 10);
 }
 
 #[test]
