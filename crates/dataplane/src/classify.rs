@@ -100,8 +100,9 @@ impl<'a> Entrance<'a> {
 /// How it came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// From a station on an access port, to be forwarded if its source is the station's.
-    Uplink(Mac),
+    /// From a station on an access port, to be forwarded if its source is the station's. Its MAC as a number,
+    /// as the table has it.
+    Uplink(u64),
     /// From a station on an access port, of link-local scope: its state decides what it means.
     Local(Mac),
     /// From a core port, not tunnelled.
@@ -188,10 +189,10 @@ fn ethernet(port: &PortInfo, frame: &[u8]) -> Result<usize, Fate> {
     Ok(eth.len)
 }
 
-/// The MAC a frame came from; it is longer than that, as its Ethernet header was read.
+/// The MAC a frame came from, as a number; the frame is longer than that, as its Ethernet header was read.
 #[inline(always)]
-fn source(frame: &[u8]) -> Mac {
-    Mac(frame[6..].first_chunk().copied().unwrap_or_default())
+fn source(frame: &[u8]) -> u64 {
+    frame[6..].first_chunk().map_or(0, |word| u64::from_be_bytes(*word) >> 16)
 }
 
 /// Whether both addresses are such as are forwarded: unicast, not of link-local scope, not in ::/64. (What is deprecated
@@ -206,7 +207,7 @@ fn both_travel(view: &Ip6View<'_>) -> bool {
 #[inline(always)]
 fn access(
     fib: &Fib,
-    station: Mac,
+    station: u64,
     start: usize,
     view: Ip6View<'_>,
     packet: &mut Packet,
@@ -222,7 +223,7 @@ fn access(
 #[cold]
 fn of_a_station(
     fib: &Fib,
-    station: Mac,
+    station: u64,
     start: usize,
     view: Ip6View<'_>,
     packet: &mut Packet,
@@ -234,7 +235,7 @@ fn of_a_station(
 
 fn kind_of_a_station(
     fib: &Fib,
-    station: Mac,
+    station: u64,
     view: &Ip6View<'_>,
     upper: &Upper,
 ) -> Result<Kind, Fate> {
@@ -259,7 +260,7 @@ fn kind_of_a_station(
         return Err(Drop(DropReason::Multicast));
     }
     let local = link_scope || src.is_unicast_link_local();
-    Ok(if local { Kind::Local(station) } else { Kind::Uplink(station) })
+    Ok(if local { Kind::Local(Mac::from_u64(station)) } else { Kind::Uplink(station) })
 }
 
 #[inline(always)]

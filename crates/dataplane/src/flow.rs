@@ -46,10 +46,11 @@ fn ports(packet: &Packet, octets: &[u8]) -> u32 {
 
 pub(crate) fn hash(src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, ports: u32) -> u64 {
     let ((s1, s0), (d1, d0)) = (words(src), words(dst));
-    // Odd constants out of the digits of pi; every half meets its own.
-    let addresses = fold(s1 ^ 0x243f_6a88_85a3_08d3, s0 ^ 0x1319_8a2e_0370_7345)
-        ^ fold(d1 ^ 0xa409_3822_299f_31d1, d0 ^ 0x082e_fa98_ec4e_6c89);
-    fold(addresses ^ (u64::from(protocol) << 32 | u64::from(ports)), 0x4528_21e6_38d0_1377)
+    // Constants out of the digits of pi.
+    let from = s1 ^ s0.rotate_left(32) ^ 0x243f_6a88_85a3_08d3;
+    let to = d1 ^ d0.rotate_left(32) ^ 0x1319_8a2e_0370_7345;
+    let what = u64::from(protocol) << 32 | u64::from(ports);
+    fold(fold(from, to) ^ what, 0x4528_21e6_38d0_1377)
 }
 
 /// Both halves of the 128-bit product.

@@ -46,12 +46,12 @@ pub(crate) fn forward<B: PacketBuf>(
 #[inline(always)]
 fn deliver<B: PacketBuf>(
     packet: &Packet,
-    mac: Mac,
+    mac: u64,
     info: &PortInfo,
     buf: &mut B,
 ) -> Result<(), Fate> {
     fits(packet.len, info.mtu as usize)?;
-    rewrite(packet, &eth::ipv6_header(mac, ROUTER_MAC), buf)?;
+    rewrite(packet, &eth::ipv6_header(Mac::from_u64(mac), ROUTER_MAC), buf)?;
     Ok(())
 }
 

@@ -21,7 +21,8 @@ use Fate::{Absorb, Drop, Park, Punt};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Way<'a> {
     /// To a station on an access port, unchanged but for the hop limit (R-08c).
-    Deliver { mac: Mac, port: PortId, info: &'a PortInfo },
+    /// Its MAC as a number: six octets would go through memory.
+    Deliver { mac: u64, port: PortId, info: &'a PortInfo },
     /// To another MAAR; `sent_to_anchor` is the loop bit the outer header carries.
     Tunnel { tunnel: &'a Tunnel, sent_to_anchor: bool },
     /// By a route.
@@ -60,9 +61,9 @@ impl<'a> Router<'a> {
 
     /// R-33, then R-12.
     #[inline(always)]
-    fn uplink(&self, packet: &Packet, station: Mac, said: Words) -> Result<Way<'a>, Fate> {
+    fn uplink(&self, packet: &Packet, station: u64, said: Words) -> Result<Way<'a>, Fate> {
         let Some(anchored) = self.source_of(station, said.src) else {
-            return Err(self.source_missed(packet.src, station, said.src));
+            return Err(self.source_missed(packet.src, Mac::from_u64(station), said.src));
         };
         let (upper, lower) = words(packet.dst);
         if self.fib.is_own(upper, lower) {
@@ -104,7 +105,7 @@ impl<'a> Router<'a> {
 
     /// Whether the source's /64 is the station's on this port, and if so whether we are its anchor.
     #[inline]
-    pub(crate) fn source_of(&self, station: Mac, word: u64) -> Option<bool> {
+    pub(crate) fn source_of(&self, station: u64, word: u64) -> Option<bool> {
         Verdict::anchored_if_at(word, station, self.port)
     }
 
@@ -267,7 +268,9 @@ impl<'a> Router<'a> {
     #[inline]
     fn deliver(&self, mac: Mac, port: PortId) -> Result<Way<'a>, Fate> {
         match self.fib.port(port) {
-            Some(info) if info.role == Role::Access => Ok(Way::Deliver { mac, port, info }),
+            Some(info) if info.role == Role::Access => {
+                Ok(Way::Deliver { mac: mac.to_u64(), port, info })
+            }
             _ => Err(Drop(DropReason::PortUnknown)),
         }
     }

@@ -94,6 +94,13 @@ impl fmt::Debug for Shared {
     }
 }
 
+/// Whether a key is one of those that mark slots.
+#[inline(always)]
+fn marks(key: u64) -> bool {
+    // They have nothing but the upper octet, as hardly any other key.
+    key << 8 == 0 && (key == FREE || key == TOMBSTONE)
+}
+
 /// What a bucket says of a key.
 enum Found {
     /// Its value.
@@ -133,7 +140,7 @@ impl Shared {
     fn search(&self, lines: &[Line], line: usize, key: u64) -> Option<u64> {
         match find(&lines[line], key) {
             // The keys that mark slots bind nothing, whatever a slot in transition holds.
-            Found::Value(_) if key == FREE || key == TOMBSTONE => Some(0),
+            Found::Value(_) if marks(key) => Some(0),
             Found::Value(value) => Some(value),
             Found::Nowhere => Some(0),
             Found::FurtherOn => None,
@@ -143,7 +150,7 @@ impl Shared {
     /// Beyond the home bucket. In the segment that bucket is in, which need not be the directory's any more.
     #[cold]
     fn search_on(&self, lines: &[Line], line: usize, key: u64) -> u64 {
-        if key == FREE || key == TOMBSTONE {
+        if marks(key) {
             return 0;
         }
         let mut bucket = self.shape.home(key).bucket;

@@ -12,7 +12,7 @@ use crate::route::{Router, Words, towards};
 use crate::worker::Transmit;
 use crate::{BURST, PortId};
 use std::net::Ipv6Addr;
-use wire::addr::Prefix64;
+use wire::addr::{Mac, Prefix64};
 use wire::buf::PacketBuf;
 
 /// Parked packets that leave before one burst at most: more than a burst brings, so that the lists get shorter, and
@@ -24,9 +24,10 @@ const LOOKED_AT: usize = 16;
 /// What a packet waits by when its source is in doubt.
 fn source_key(packet: &Packet) -> Option<ParkKey> {
     match packet.kind {
-        Kind::Uplink(mac) => {
-            Some(ParkKey { prefix: Prefix64::of(packet.src).0, by: By::Station(mac) })
-        }
+        Kind::Uplink(mac) => Some(ParkKey {
+            prefix: Prefix64::of(packet.src).0,
+            by: By::Station(Mac::from_u64(mac)),
+        }),
         _ => None,
     }
 }

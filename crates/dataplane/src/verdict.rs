@@ -98,11 +98,11 @@ impl Verdict {
         }
     }
 
-    /// Whether `word` says that the /64 belongs to the MN `mac` on `port`; if so, whether this MAAR is its anchor. As
+    /// Whether `word` says that the /64 belongs to the MN `mac` (as a number) on `port`; if so, whether this MAAR is its anchor. As
     /// [`Verdict::from_word`] would tell, in one compare.
     #[inline]
-    pub(crate) const fn anchored_if_at(word: u64, mac: Mac, port: PortId) -> Option<bool> {
-        let expected = DELIVER | (port as u64) << SMALL_SHIFT | mac.to_u64() << LARGE_SHIFT;
+    pub(crate) const fn anchored_if_at(word: u64, mac: u64, port: PortId) -> Option<bool> {
+        let expected = DELIVER | (port as u64) << SMALL_SHIFT | mac << LARGE_SHIFT;
         if word & !(ANCHORED | SETTLED) == expected { Some(word & ANCHORED != 0) } else { None }
     }
 
@@ -174,12 +174,12 @@ mod tests {
             v in any_verdict(), mac in any::<[u8; 6]>(), port in 0..32u8,
         ) {
             if let Verdict::Deliver { mac, port, anchored, .. } = v {
-                prop_assert_eq!(Verdict::anchored_if_at(v.to_word(), mac, port), Some(anchored));
-                prop_assert_eq!(Verdict::anchored_if_at(v.to_word(), mac, port ^ 1), None);
+                prop_assert_eq!(Verdict::anchored_if_at(v.to_word(), mac.to_u64(), port), Some(anchored));
+                prop_assert_eq!(Verdict::anchored_if_at(v.to_word(), mac.to_u64(), port ^ 1), None);
             }
             let mac = Mac(mac);
             if !matches!(v, Verdict::Deliver { mac: of, port: at, .. } if of == mac && at == port) {
-                prop_assert_eq!(Verdict::anchored_if_at(v.to_word(), mac, port), None);
+                prop_assert_eq!(Verdict::anchored_if_at(v.to_word(), mac.to_u64(), port), None);
             }
         }
 

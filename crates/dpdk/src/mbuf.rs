@@ -242,6 +242,13 @@ impl PacketBuf for Mbuf {
         crate::prefetch::read(what);
     }
 
+    #[inline(always)]
+    fn prefetch_front(&self) {
+        if let Some(first) = self.data().first() {
+            crate::prefetch::read(first);
+        }
+    }
+
     #[inline]
     fn prepend(&mut self, n: usize) -> Option<&mut [u8]> {
         let off = self.data_off().checked_sub(n)?;

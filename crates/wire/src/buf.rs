@@ -34,6 +34,9 @@ pub trait PacketBuf: Sized {
     /// Asks the machine to fetch what is read soon; does nothing where it cannot be asked.
     #[inline(always)]
     fn prefetch<T>(_what: &T) {}
+    /// The same for the front of the frame.
+    #[inline(always)]
+    fn prefetch_front(&self) {}
 }
 
 /// [`PacketBuf::reframe`] by the other methods.

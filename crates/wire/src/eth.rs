@@ -45,8 +45,11 @@ impl EthHeader {
 
 /// The 14 octets of an untagged header of an IPv6 frame.
 pub const fn ipv6_header(dst: Mac, src: Mac) -> [u8; HEADER_LEN] {
-    let (d, s) = (dst.0, src.0);
-    [d[0], d[1], d[2], d[3], d[4], d[5], s[0], s[1], s[2], s[3], s[4], s[5], 0x86, 0xdd]
+    // In words, which the compiler keeps in registers.
+    let (dst, src) = (dst.to_u64(), src.to_u64());
+    let [a, b, c, d, e, f, g, h] = (dst << 16 | src >> 32).to_be_bytes();
+    let [_, _, i, j, k, l, m, n] = (src << 16 | IPV6 as u64).to_be_bytes();
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n]
 }
 
 #[cfg(test)]
