@@ -27,6 +27,8 @@ pub(crate) enum Fate {
     Punt(PuntReason),
     /// It may be forwarded later.
     Park(Wait),
+    /// To a peer whose next hop is not resolved: dropped, and the slow path hears of it.
+    Unreached(PeerId),
     /// An end marker that is waited for.
     Absorb(Marker),
 }

@@ -3,11 +3,13 @@
 //! routes, neighbours of core ports, prebuilt rewrites.
 
 use crate::PortId;
+use crate::hops::{NextHop, NextHops};
+use crate::lpm::Lpm;
 use crate::verdict::PeerId;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use prefix_trie::{Prefix, PrefixMap};
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 use wire::addr::Mac;
 use wire::{eth, ip6};
 
@@ -50,28 +52,33 @@ pub struct Neighbor {
 pub struct Peer {
     /// Its core address.
     pub address: Ipv6Addr,
-    /// Where its tunnel packets go; `None` until resolved (drop `peer_unresolved`: the slow path, which builds this
-    /// snapshot, knows and solicits).
+    /// Where its tunnel packets go, all of them: an end marker closes a path only if it takes it. `None` until
+    /// resolved: drop `peer_unresolved`, and [`crate::punt::Punt::Peer`].
     pub next_hop: Option<NeighborId>,
     /// Path MTU a router of the core told, octets; `None`: the out port's is all that is known.
     pub path_mtu: Option<u16>,
 }
 
+/// Index into [`FibBuilder::groups`].
+pub type GroupId = u32;
+
 /// Where a route leads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Route {
-    /// By a router that is resolved.
-    Via(NeighborId),
-    /// By a router or host not resolved yet: punted so that the slow path solicits it, dropped meanwhile.
-    Unresolved,
-    /// Destination is on this port's link: neighbours by address in [`FibBuilder::on_link`], a miss is punted.
+    /// By one of these routers.
+    Via(GroupId),
+    /// Destination is on this port's link: neighbours by address in [`FibBuilder::on_link`]. One that is not there is
+    /// punted, so that the slow path solicits it, and dropped meanwhile.
     OnLink(PortId),
     /// Own pool, nothing leased: ICMPv6 1/3 by the slow path, drop `pool_unleased`.
     Pool,
 }
 
+/// Routes by prefix. They name groups, not next hops, and so outlive many snapshots.
+pub type Routes = Lpm<Route>;
+
 /// Where an anchor-map prefix is anchored.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Anchor {
     /// Here.
     Own,
@@ -94,8 +101,11 @@ pub struct FibBuilder {
     pub peers: Vec<Option<Peer>>,
     /// Address, length, anchor.
     pub anchors: Vec<(Ipv6Addr, u8, Anchor)>,
-    /// Address, length, route.
-    pub routes: Vec<(Ipv6Addr, u8, Route)>,
+    /// By [`GroupId`]: the next hops of a route that are resolved and whose link is up. A packet to an empty group is
+    /// punted, so that the slow path solicits them, and dropped meanwhile.
+    pub groups: Vec<Vec<NeighborId>>,
+    /// Shared: a snapshot does not copy them.
+    pub routes: Arc<Routes>,
     /// Addresses on core links that are resolved.
     pub on_link: Vec<(Ipv6Addr, NeighborId)>,
     /// Core /64s: never bound, never managed.
@@ -110,11 +120,12 @@ pub struct Fib {
     own_words: Option<Words>,
     ports: Vec<PortInfo>,
     next_hops: Vec<Option<NextHop>>,
+    groups: Vec<Box<[NextHop]>>,
     tunnels: Vec<Result<Tunnel, NoTunnel>>,
     peers: HashMap<Words, PeerId, FixedState>,
     /// `None` where a core prefix cuts a hole.
-    anchors: PrefixMap<Bits, Option<Anchor>>,
-    routes: PrefixMap<Bits, Route>,
+    anchors: Lpm<Option<Anchor>>,
+    routes: Arc<Routes>,
     on_link: HashMap<Ipv6Addr, NeighborId, FixedState>,
 }
 
@@ -124,15 +135,6 @@ pub(crate) type Words = (u64, u64);
 #[inline(always)]
 pub(crate) fn words(address: Ipv6Addr) -> Words {
     ((address.to_bits() >> 64) as u64, address.to_bits() as u64)
-}
-
-/// A neighbour and what its port lets through.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct NextHop {
-    /// What to put in front, and where out.
-    pub neighbor: Neighbor,
-    /// IPv6 MTU of the port.
-    pub mtu: usize,
 }
 
 /// The rewrite towards a peer: what stands in front of every tunnelled packet.
@@ -158,45 +160,19 @@ pub(crate) enum NoTunnel {
     Unresolved,
 }
 
-/// An address and how many of its bits count.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Bits(u128, u8);
-
-impl Bits {
-    fn of(address: Ipv6Addr) -> Bits {
-        Bits(address.to_bits(), 128)
-    }
-}
-
-impl Prefix for Bits {
-    type R = u128;
-    fn repr(&self) -> u128 {
-        self.0
-    }
-    fn prefix_len(&self) -> u8 {
-        self.1
-    }
-    fn from_repr_len(bits: u128, len: u8) -> Bits {
-        Bits(bits, len)
-    }
-}
-
 impl FibBuilder {
-    /// Builds tries and rewrites. A neighbour on a port that does not exist and a next hop that is no neighbour count
+    /// Builds maps and rewrites. A neighbour on a port that does not exist and a next hop that is no neighbour count
     /// as unresolved; a prefix length above 128 counts as 128.
     pub fn build(self) -> Fib {
         let ports = self.ports;
-        let next_hops: Vec<Option<NextHop>> = self
-            .neighbors
-            .iter()
-            .map(|&neighbor| {
-                let mtu = ports.get(neighbor.port as usize)?.mtu as usize;
-                Some(NextHop { neighbor, mtu })
-            })
-            .collect();
+        let next_hops: Vec<Option<NextHop>> =
+            self.neighbors.iter().map(|&neighbor| NextHop::new(neighbor, &ports)).collect();
+        let next_hop = |id: &NeighborId| *next_hops.get(*id as usize)?;
+        let groups = self.groups.iter().map(|group| group.iter().filter_map(next_hop).collect());
+        let groups = groups.collect();
         let tunnel = |peer: Option<Peer>| {
             let peer = peer.ok_or(NoTunnel::Unknown)?;
-            let hop = peer.next_hop.and_then(|id| *next_hops.get(id as usize)?);
+            let hop = peer.next_hop.as_ref().and_then(next_hop);
             let (hop, own) = hop.zip(self.own).ok_or(NoTunnel::Unresolved)?;
             Ok(prebuilt(own, peer, self.tunnel_hop_limit, hop))
         };
@@ -204,27 +180,21 @@ impl FibBuilder {
         let by_address =
             |(id, peer): (usize, &Option<Peer>)| Some((words((*peer)?.address), id as PeerId));
         let peers = self.peers.iter().enumerate().filter_map(by_address).collect();
-        let mut anchors: PrefixMap<Bits, Option<Anchor>> =
-            self.anchors.into_iter().map(|(a, len, to)| (bits(a, len), Some(to))).collect();
-        for (address, len) in self.core_prefixes {
-            anchors.insert(bits(address, len), None);
-        }
+        let anchors = self.anchors.into_iter().map(|(a, len, to)| (a, len, Some(to)));
+        let holes = self.core_prefixes.into_iter().map(|(a, len)| (a, len, None));
         Fib {
             own: self.own,
             own_words: self.own.map(words),
             tunnels,
             peers,
-            anchors,
-            routes: self.routes.into_iter().map(|(a, len, to)| (bits(a, len), to)).collect(),
+            anchors: Lpm::new(anchors.chain(holes)),
+            routes: self.routes,
+            groups,
             on_link: self.on_link.into_iter().collect(),
             ports,
             next_hops,
         }
     }
-}
-
-fn bits(address: Ipv6Addr, len: u8) -> Bits {
-    Bits(address.to_bits(), len.min(128))
 }
 
 fn prebuilt(own: Ipv6Addr, peer: Peer, hop_limit: u8, hop: NextHop) -> Tunnel {
@@ -272,12 +242,17 @@ impl Fib {
 
     /// Where an address is anchored: longest match in the anchor map. `None`: not managed.
     pub fn anchor(&self, address: Ipv6Addr) -> Option<Anchor> {
-        *self.anchors.get_lpm(&Bits::of(address))?.1
+        self.anchors.get(address)?
     }
 
     /// The route by longest match.
     pub fn route(&self, address: Ipv6Addr) -> Option<Route> {
-        self.routes.get_lpm(&Bits::of(address)).map(|(_, route)| *route)
+        self.routes.get(address)
+    }
+
+    /// The routes, which later snapshots may share.
+    pub fn routes(&self) -> Arc<Routes> {
+        Arc::clone(&self.routes)
     }
 
     /// The neighbour that has this address on a core link.
@@ -292,9 +267,22 @@ impl Fib {
         u16::try_from(path.saturating_sub(ip6::HEADER_LEN).max(ip6::MIN_MTU)).ok()
     }
 
+    /// The neighbour that has this address on a core link, ready to be sent to.
     #[inline]
-    pub(crate) fn next_hop(&self, id: NeighborId) -> Option<&NextHop> {
-        self.next_hops.get(id as usize)?.as_ref()
+    pub(crate) fn host(&self, address: Ipv6Addr) -> Option<NextHops<'_>> {
+        let host = self.next_hops.get(self.neighbor_at(address)? as usize)?.as_ref()?;
+        NextHops::new(std::slice::from_ref(host))
+    }
+
+    /// The next hops of a group; `None`: none of them can be sent to.
+    #[inline]
+    pub(crate) fn group(&self, id: GroupId) -> Option<NextHops<'_>> {
+        NextHops::new(self.groups.get(id as usize)?)
+    }
+
+    /// Next hops of a group that can be sent to.
+    pub fn group_size(&self, id: GroupId) -> usize {
+        self.groups.get(id as usize).map_or(0, |group| group.len())
     }
 
     #[inline]
@@ -334,7 +322,11 @@ mod tests {
                 (at("2001:db8:a3::"), 48, Anchor::Own),
                 (at("2001:db8:ff::"), 48, Anchor::Peer(2)),
             ],
-            routes: vec![(at("::"), 0, Route::Via(0)), (at("2001:db8:a3::"), 48, Route::Pool)],
+            groups: vec![vec![0]],
+            routes: Arc::new(Routes::new([
+                (at("::"), 0, Route::Via(0)),
+                (at("2001:db8:a3::"), 48, Route::Pool),
+            ])),
             on_link: vec![(at("2001:db8:ff::1"), 0)],
             core_prefixes: vec![(at("2001:db8:ff::"), 64)],
         }
@@ -402,9 +394,10 @@ mod tests {
 
     #[test]
     fn a_default_route_alone_matches_everything() {
-        let routes = vec![(at("::"), 0, Route::Unresolved)];
+        let routes = Arc::new(Routes::new([(at("::"), 0, Route::Via(0))]));
         let fib = FibBuilder { routes, ..FibBuilder::default() }.build();
-        assert_eq!(fib.route(at("ffff::1")), Some(Route::Unresolved));
-        assert_eq!(fib.route(at("::1")), Some(Route::Unresolved));
+        assert_eq!(fib.route(at("ffff::1")), Some(Route::Via(0)));
+        assert_eq!(fib.route(at("::1")), Some(Route::Via(0)));
+        assert!(fib.group(0).is_none(), "a group that is not there is empty");
     }
 }

@@ -53,6 +53,12 @@ pub(crate) fn hash(src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, ports: u32) -> u6
     fold(fold(from, to) ^ what, 0x4528_21e6_38d0_1377)
 }
 
+/// A hash of two words, one of which is a hash already.
+#[inline]
+pub(crate) fn mix(hash: u64, with: u64) -> u64 {
+    fold(hash ^ with, 0xc0ac_29b7_c97c_50dd)
+}
+
 /// Both halves of the 128-bit product.
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);

@@ -7,8 +7,9 @@
 use crate::PortId;
 use crate::classify::{Fate, Kind, Packet};
 use crate::counters::{Count, DropReason};
-use crate::fib::{NextHop, PortInfo, TUNNEL_HEADER_LEN, Tunnel};
+use crate::fib::{PortInfo, TUNNEL_HEADER_LEN, Tunnel};
 use crate::flow;
+use crate::hops::NextHop;
 use crate::punt::PuntReason;
 use crate::route::Way;
 use wire::addr::{Mac, ROUTER_MAC};
@@ -36,7 +37,8 @@ pub(crate) fn forward<B: PacketBuf>(
             encapsulate(packet, tunnel, sent_to_anchor, buf)?;
             Ok((tunnel.port, Count::Tunnelled))
         }
-        Way::Native(hop) => {
+        Way::Native(hops) => {
+            let hop = hops.choose(|| flow::of(packet, &buf.data()[packet.start..]));
             native(packet, hop, buf)?;
             Ok((hop.neighbor.port, Count::Native))
         }

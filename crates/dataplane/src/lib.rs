@@ -11,6 +11,8 @@ pub mod fib;
 mod flow;
 mod forward;
 mod hold;
+pub mod hops;
+pub mod lpm;
 pub mod park;
 mod pipeline;
 pub mod punt;

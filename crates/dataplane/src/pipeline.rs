@@ -234,6 +234,10 @@ pub(crate) fn end<B: PacketBuf>(
     let why = match fate {
         Fate::Drop(why) => return counts.drop(why),
         Fate::Punt(why) => why,
+        Fate::Unreached(peer) => {
+            punts.peer(peer);
+            return counts.drop(DropReason::PeerUnresolved);
+        }
         Fate::Absorb(marker) => {
             counts.count(Count::Absorbed);
             if !punts.marker(marker) {

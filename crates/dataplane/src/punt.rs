@@ -34,6 +34,8 @@ pub enum Punt<B> {
     },
     /// Packets wait: said once for each key.
     Parked(Report),
+    /// Packets are dropped because the next hop to this peer is not resolved.
+    Peer(PeerId),
     /// An end marker came by way of another MAAR.
     Marker(Marker),
     /// A snapshot no longer read by this worker.
@@ -173,12 +175,17 @@ impl PuntReason {
     }
 }
 
+/// Peers a worker asks for in a turn at most: each is asked for again by its next packet.
+const PEERS: u16 = 2;
+
 /// A worker's end of the punt ring.
 pub(crate) struct Punts<B> {
     ring: rtrb::Producer<Punt<B>>,
     left: [u16; PuntReason::ALL.len()],
     /// Sessions that may be reported in this turn.
     sessions: u16,
+    /// Peers that may be asked for in this turn.
+    peers: u16,
 }
 
 /// Sessions reported in a turn at most: some ten thousand a second, and a few cycles a packet.
@@ -186,7 +193,7 @@ const SESSIONS: u16 = 2;
 
 impl<B> Punts<B> {
     pub(crate) fn new(ring: rtrb::Producer<Punt<B>>) -> Punts<B> {
-        let mut punts = Punts { ring, left: [0; PuntReason::ALL.len()], sessions: 0 };
+        let mut punts = Punts { ring, left: [0; PuntReason::ALL.len()], sessions: 0, peers: 0 };
         punts.new_turn();
         punts
     }
@@ -197,6 +204,7 @@ impl<B> Punts<B> {
             *left = reason.budget();
         }
         self.sessions = SESSIONS;
+        self.peers = PEERS;
     }
 
     /// Hands `buf` over, or says why it is dropped (and drops it).
@@ -229,6 +237,15 @@ impl<B> Punts<B> {
         self.sessions = self.sessions.saturating_sub(1);
         self.ring.slots() * 2 > self.ring.buffer().capacity()
             && self.ring.push(Punt::Session { hoa, cn }).is_ok()
+    }
+
+    /// Asks for a peer's next hop, unless the ring is half full or others were asked for in this turn.
+    pub(crate) fn peer(&mut self, peer: PeerId) {
+        if self.peers > 0 && self.ring.slots() * 2 > self.ring.buffer().capacity() {
+            self.peers -= 1;
+            // There is room: this is the only producer.
+            let _ = self.ring.push(Punt::Peer(peer));
+        }
     }
 
     /// Tells that packets wait; `false` when there is no room (it shares with frames of unknown stations, some of which

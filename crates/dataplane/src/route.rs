@@ -5,8 +5,9 @@
 use crate::PortId;
 use crate::classify::{Fate, Kind, Outer, Packet};
 use crate::counters::DropReason;
-use crate::fib::{Anchor, Fib, NextHop, NoTunnel, PortInfo, Role, Route, Tunnel, words};
+use crate::fib::{Anchor, Fib, NoTunnel, PortInfo, Role, Route, Tunnel, words};
 use crate::hold::Holds;
+use crate::hops::NextHops;
 use crate::park::{By, ParkKey, Wait, Why};
 use crate::punt::{Marker, PuntReason};
 use crate::table::Reader;
@@ -15,7 +16,7 @@ use std::net::Ipv6Addr;
 use wire::addr::{Mac, Prefix64, ROUTER_LINK_LOCAL};
 use wire::ip6;
 
-use Fate::{Absorb, Drop, Park, Punt};
+use Fate::{Absorb, Drop, Park, Punt, Unreached};
 
 /// The way out of a packet.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +26,8 @@ pub(crate) enum Way<'a> {
     Deliver { mac: u64, port: PortId, info: &'a PortInfo },
     /// To another MAAR; `sent_to_anchor` is the loop bit the outer header carries.
     Tunnel { tunnel: &'a Tunnel, sent_to_anchor: bool },
-    /// By a route.
-    Native(&'a NextHop),
+    /// By a route, to one of these.
+    Native(NextHops<'a>),
 }
 
 /// What the binding table says about a packet's source and destination; 0 where it was not asked.
@@ -280,21 +281,19 @@ impl<'a> Router<'a> {
         match self.fib.tunnel(peer) {
             Ok(tunnel) => Ok(Way::Tunnel { tunnel, sent_to_anchor }),
             Err(NoTunnel::Unknown) => Err(Drop(DropReason::PeerUnknown)),
-            Err(NoTunnel::Unresolved) => Err(Drop(DropReason::PeerUnresolved)),
+            Err(NoTunnel::Unresolved) => Err(Unreached(peer)),
         }
     }
 
     #[inline(never)]
     fn native(&self, dst: Ipv6Addr) -> Result<Way<'a>, Fate> {
-        let next_hop = match self.fib.route(dst) {
-            Some(Route::Via(neighbor)) => Some(neighbor),
-            Some(Route::OnLink(_)) => self.fib.neighbor_at(dst),
-            Some(Route::Unresolved) => None,
+        let hops = match self.fib.route(dst) {
+            Some(Route::Via(group)) => self.fib.group(group),
+            Some(Route::OnLink(_)) => self.fib.host(dst),
             Some(Route::Pool) => return Err(Punt(PuntReason::PoolUnleased)),
             None => return Err(Punt(PuntReason::NoRoute)),
         };
-        let next_hop = next_hop.and_then(|id| self.fib.next_hop(id));
-        next_hop.map(Way::Native).ok_or(Punt(PuntReason::Unresolved))
+        hops.map(Way::Native).ok_or(Punt(PuntReason::Unresolved))
     }
 }
 

@@ -55,8 +55,8 @@ pub struct Config {
     pub peers: Vec<Peer>,
     /// Prefix -> MAAR, own pool left out.
     pub anchors: Vec<At<(Prefix, Ipv6Addr)>>,
-    /// Static routes.
-    pub routes: Vec<At<(Prefix, Ipv6Addr)>>,
+    /// Static routes and their next hops.
+    pub routes: Vec<At<(Prefix, Vec<Ipv6Addr>)>>,
     /// The AAA.
     pub aaa: Aaa,
     /// R-03 source 3.

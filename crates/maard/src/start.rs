@@ -230,7 +230,7 @@ fn router_config(config: &Config, plan: &Plan<'_>, ports: &[Port]) -> slowpath::
         mobility: mobility_config(config, plan, boot),
         ports: port_info.collect(),
         core_links: links.collect(),
-        routes: config.routes.iter().map(|route| route.value).collect(),
+        routes: config.routes.iter().map(|route| route.value.clone()).collect(),
         tunnel_hop_limit: config.tunnel_hop_limit,
         aaa: slowpath::config::Aaa {
             identity: Identity { host: config.aaa.host.clone(), realm: config.aaa.realm.clone() },

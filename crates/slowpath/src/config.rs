@@ -20,8 +20,8 @@ pub struct Config {
     pub ports: Vec<PortInfo>,
     /// Core links: the prefix on the link and the port.
     pub core_links: Vec<(Prefix, dataplane::PortId)>,
-    /// Static routes by next hop (an address on a core link).
-    pub routes: Vec<(Prefix, Ipv6Addr)>,
+    /// Static routes by next hops (addresses on core links); flows are spread over those that are there.
+    pub routes: Vec<(Prefix, Vec<Ipv6Addr>)>,
     /// Outer hop limit.
     pub tunnel_hop_limit: u8,
     /// The AAA servers.

@@ -97,6 +97,7 @@ const NAMES: &[&str] = &[
     "station_frame",
     "tunnel_error_foreign",
     "tunnel_error_other",
+    "unresolved_peer",
     "unresolved_punt",
 ];
 

@@ -4,7 +4,8 @@
 use crate::Config;
 use crate::neighbors::Neighbors;
 use crate::paths::Paths;
-use dataplane::fib::{Anchor, Fib, FibBuilder, Neighbor, NeighborId, Peer, Route};
+use crate::routes::Routes;
+use dataplane::fib::{Anchor, Fib, FibBuilder, Neighbor, NeighborId, Peer};
 use dataplane::verdict::PeerId;
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
@@ -15,7 +16,7 @@ use wire::eth;
 pub(crate) fn build(config: &Config, neighbors: &Neighbors, paths: &Paths) -> Arc<Fib> {
     let mut table = Vec::new();
     let mut ids = BTreeMap::new();
-    for (address, port, mac) in neighbors.resolved() {
+    for (address, port, mac) in neighbors.live() {
         let Some(info) = config.ports.get(usize::from(port)) else { continue };
         ids.insert(address, table.len() as NeighborId);
         table.push(Neighbor { port, eth: eth::ipv6_header(mac, info.mac) });
@@ -27,7 +28,8 @@ pub(crate) fn build(config: &Config, neighbors: &Neighbors, paths: &Paths) -> Ar
         ports: config.ports.clone(),
         peers: peers(config, paths, id_towards),
         anchors: anchors(config),
-        routes: routes(config, &ids),
+        groups: groups(neighbors.routes(), &ids),
+        routes: neighbors.routes().map(),
         on_link: ids.iter().map(|(&address, &id)| (address, id)).collect(),
         core_prefixes: config.mobility.core_prefixes.iter().map(|p| (p.addr, p.len)).collect(),
         neighbors: table,
@@ -59,18 +61,10 @@ fn anchors(config: &Config) -> Vec<(Ipv6Addr, u8, Anchor)> {
     config.mobility.anchors.iter().filter_map(entry).collect()
 }
 
-fn routes(config: &Config, ids: &BTreeMap<Ipv6Addr, NeighborId>) -> Vec<(Ipv6Addr, u8, Route)> {
-    let pool = config.mobility.pool;
-    let links = config.core_links.iter().map(|&(link, port)| (link, Route::OnLink(port)));
-    let statics = config.routes.iter().map(|&(prefix, hop)| {
-        (prefix, ids.get(&hop).map_or(Route::Unresolved, |&id| Route::Via(id)))
-    });
-    // A later entry replaces an equal prefix: a link is not replaced by a route, and nothing replaces the pool.
-    statics
-        .chain(links)
-        .chain([(pool, Route::Pool)])
-        .map(|(prefix, route)| (prefix.addr, prefix.len, route))
-        .collect()
+/// Of each group those that can be sent to.
+fn groups(routes: &Routes, ids: &BTreeMap<Ipv6Addr, NeighborId>) -> Vec<Vec<NeighborId>> {
+    let live = |hops: &Vec<Ipv6Addr>| hops.iter().filter_map(|hop| ids.get(hop).copied()).collect();
+    routes.groups().iter().map(live).collect()
 }
 
 /// The workers' number of a peer.

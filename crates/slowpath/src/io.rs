@@ -4,6 +4,7 @@
 use crate::control::{Request, Response};
 use dataplane::punt::{Marker, PuntReason};
 use dataplane::update::Update;
+use dataplane::verdict::PeerId;
 use dataplane::{PortId, WorkerId};
 use std::net::Ipv6Addr;
 
@@ -28,6 +29,8 @@ pub enum Input<'a> {
     },
     /// A worker holds packets until an exchange brings what they wait for.
     Parked(dataplane::park::Report),
+    /// A worker drops packets because the next hop to this peer is not resolved.
+    Peer(PeerId),
     /// A worker met an end marker that is waited for.
     Marker(Marker),
     /// So many updates worker `worker` has applied ([`dataplane::counters::Stats::applied`]). Given in each turn in which
@@ -38,6 +41,8 @@ pub enum Input<'a> {
         /// Of all that were [`Output::Update`]s for it.
         updates: u64,
     },
+    /// Other static routes are in force from now on, as in [`crate::Config::routes`].
+    Routes(Vec<(crate::config::Prefix, Vec<Ipv6Addr>)>),
     /// The AAA connection.
     Aaa(diameter::peer::ClientInput<'a>),
     /// A port's link came up or went down; up also at start.

@@ -24,6 +24,7 @@ mod outer;
 mod paths;
 mod punts;
 pub mod router;
+mod routes;
 mod show;
 
 pub use config::Config;

@@ -93,6 +93,14 @@ impl Router {
         }
     }
 
+    /// Packets of a tunnel found no next hop.
+    pub(crate) fn peer_wanted(&mut self, now: Now, peer: PeerId) {
+        self.fx.count("unresolved_peer");
+        if let Some(peer) = self.peer_address(peer) {
+            self.neighbors.want(now.mono, peer, &mut self.fx);
+        }
+    }
+
     /// The inverse of `fib::peer_id`.
     fn peer_address(&self, peer: PeerId) -> Option<Ipv6Addr> {
         Some(self.config.mobility.peers.get(usize::from(peer))?.address)
@@ -108,14 +116,15 @@ impl Router {
         self.error(now, about, Error::TooBig { mtu });
     }
 
-    /// Not tunnelled: the MTU of the access port of the MN here, or of the core port the route leads to.
+    /// Not tunnelled: the MTU of the access port of the MN here, or the smallest of the core ports the route leads to:
+    /// which of several next hops its flow takes, the worker knows.
     fn too_big(&mut self, now: Now, about: &Received<'_>) {
         let Some(dst) = about.ip.map(|packet| packet.dst()) else {
             return self.fx.count("frame_malformed");
         };
-        let hop = || self.neighbors.hop_towards(dst).map(|hop| hop.port);
-        let port = self.install.port_of(dst).or_else(hop);
-        let mtu = port.and_then(|port| self.config.ports.get(usize::from(port))).map(|p| p.mtu);
+        let here =
+            self.install.port_of(dst).and_then(|port| self.config.ports.get(usize::from(port)));
+        let mtu = here.map(|info| info.mtu).or_else(|| self.neighbors.mtu_towards(dst));
         match mtu {
             Some(mtu) => self.error(
                 now,

@@ -106,11 +106,17 @@ impl Router {
             }
             Input::Parked(report) => self.parked(now, report),
             Input::Marker(marker) => self.marker(now, marker),
+            Input::Peer(peer) => self.peer_wanted(now, peer),
             Input::Applied { worker, updates } => {
                 self.install.applied(worker, updates, &mut self.fx);
                 return self.markers.look(now.mono, |ticket| self.install.reached(ticket));
             }
             Input::Aaa(input) => self.aaa.handle(now, input),
+            Input::Routes(routes) => {
+                self.config.routes = routes;
+                self.neighbors.reroute(now.mono, &self.config);
+                self.neighbors.tick(now.mono, &mut self.fx);
+            }
             Input::Link { port, up } => self.link(now, port, up),
             Input::Control { id, request } => return self.control(now, id, request),
             Input::Stop => self.aaa.shutdown(now),

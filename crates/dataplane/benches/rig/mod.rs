@@ -2,7 +2,7 @@
 //! One worker with a filled table, and bursts of 64-octet frames for it that are put back as they came after each run.
 
 use arrayvec::ArrayVec;
-use dataplane::fib::{Anchor, FibBuilder, Neighbor, Peer, PortInfo, Role, Route};
+use dataplane::fib::{Anchor, FibBuilder, Neighbor, Peer, PortInfo, Role, Route, Routes};
 use dataplane::synthetic::{Keys, Population};
 use dataplane::update::Update;
 use dataplane::worker::{Sizes, Transmit, Worker, WorkerEnds, workers};
@@ -229,7 +229,11 @@ fn fib() -> FibBuilder {
         neighbors: (0..PEERS).map(neighbor).collect(),
         peers: peers.collect(),
         anchors: vec![(POOL.0, POOL.1, Anchor::Own), (BINDINGS.0, BINDINGS.1, Anchor::Peer(0))],
-        routes: vec![(OUTSIDE.0, OUTSIDE.1, Route::Via(0)), (POOL.0, POOL.1, Route::Pool)],
+        groups: vec![vec![0]],
+        routes: Arc::new(Routes::new([
+            (OUTSIDE.0, OUTSIDE.1, Route::Via(0)),
+            (POOL.0, POOL.1, Route::Pool),
+        ])),
         on_link: Vec::new(),
         core_prefixes: Vec::new(),
     }

@@ -5,6 +5,7 @@
 mod access;
 mod books;
 mod core;
+mod ecmp;
 mod field_cases;
 mod limits;
 mod memory;

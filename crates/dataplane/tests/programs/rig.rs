@@ -3,11 +3,11 @@
 //! B_MAAR2. Also a user C of this MAAR, and one D whose lease it is but who is away.
 
 use arrayvec::ArrayVec;
-use dataplane::fib::{Anchor, FibBuilder, Neighbor, Peer, PortInfo, Role, Route};
+use dataplane::fib::{Anchor, FibBuilder, Neighbor, Peer, PortInfo, Role, Route, Routes};
 use dataplane::park::Report;
 use dataplane::punt::{Marker, Punt, PuntReason};
 use dataplane::update::Update;
-use dataplane::verdict::{Station, Verdict, station_key};
+use dataplane::verdict::{PeerId, Station, Verdict, station_key};
 use dataplane::worker::{Sizes, Transmit, Worker, WorkerEnds, workers};
 use dataplane::{BURST, PortId};
 use std::collections::BTreeMap;
@@ -79,12 +79,13 @@ pub fn fib() -> FibBuilder {
             (at("2001:db8:b1::"), 48, Anchor::Peer(3)),
             (at("2001:db8:b2::"), 48, Anchor::Peer(2)),
         ],
-        routes: vec![
+        groups: vec![vec![0], vec![]],
+        routes: Arc::new(Routes::new([
             (at("2001:db8::"), 32, Route::Via(0)),
             (at("2001:db8:ff::"), 64, Route::OnLink(CORE)),
             (at("2001:db8:a3::"), 48, Route::Pool),
-            (at("2001:db8:dead::"), 48, Route::Unresolved),
-        ],
+            (at("2001:db8:dead::"), 48, Route::Via(1)),
+        ])),
         on_link: vec![(at(B_MAAR2), 1)],
         core_prefixes: vec![(at("2001:db8:ff::"), 64)],
     }
@@ -174,6 +175,8 @@ pub struct Out {
     pub sessions: Vec<(Ipv6Addr, Ipv6Addr)>,
     pub parked: Vec<Report>,
     pub markers: Vec<Marker>,
+    /// Peers asked for.
+    pub peers: Vec<PeerId>,
     /// Packets that wait now.
     pub waiting: u64,
     /// Final counts that moved, `rx` aside.
@@ -302,6 +305,7 @@ impl Rig {
                 Punt::Session { hoa, cn } => out.sessions.push((hoa, cn)),
                 Punt::Parked(report) => out.parked.push(report),
                 Punt::Marker(marker) => out.markers.push(marker),
+                Punt::Peer(peer) => out.peers.push(peer),
                 Punt::OldFib(_) => {}
             }
         }

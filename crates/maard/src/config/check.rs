@@ -5,9 +5,9 @@ use super::read::Draft;
 use super::tree::{At, Problems};
 use super::{Place, Port};
 use dataplane::fib::Role;
+use dataplane::lpm::Lpm;
 use slowpath::config::Prefix;
 use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
 
 /// All checks; each tells its own problems.
 pub fn all(draft: &Draft, cpus: &[usize], p: &Problems) {
@@ -141,18 +141,16 @@ fn peers(draft: &Draft, p: &Problems) {
     let own = draft.address.as_ref().map(|own| own.value);
     let peers = || draft.peers.iter().flatten().map(|peer| &peer.address);
     twice(peers().map(|a| (a.value, a.at.clone())), "this peer", p);
+    let routes = draft.routes.iter().map(|route| route.value.0);
+    let prefixes = core_links(draft).map(|link| link.value).chain(routes);
+    let reached = Lpm::new(prefixes.map(|prefix| (prefix.addr, prefix.len, ())));
     for peer in peers() {
         if own == Some(peer.value) {
             p.add(&peer.at, "is this MAAR's own address; list the others only");
-        } else if whole(draft) && !reachable(draft, peer.value) {
+        } else if whole(draft) && reached.get(peer.value).is_none() {
             p.add(&peer.at, format!("no core link or route leads to {}; add a route", peer.value));
         }
     }
-}
-
-fn reachable(draft: &Draft, to: Ipv6Addr) -> bool {
-    let routes = draft.routes.iter().map(|route| route.value.0);
-    core_links(draft).map(|link| link.value).chain(routes).any(|prefix| prefix.contains(to))
 }
 
 /// Each prefix is anchored at one MAAR, and every MAAR that anchors is a peer.
@@ -197,14 +195,16 @@ fn routes(draft: &Draft, p: &Problems) {
     twice(draft.routes.iter().map(|r| (r.value.0, r.at.clone())), "this prefix", p);
     let whole = whole(draft);
     for route in &draft.routes {
-        let (prefix, via) = route.value;
-        if draft.address.as_ref().is_some_and(|own| own.value == via) {
-            p.add(&route.at, "leads to this MAAR itself; give another next hop");
-        } else if whole && !core_links(draft).any(|link| link.value.contains(via)) {
-            p.add(
-                &route.at,
-                format!("its next hop {via} is on no core link; give a neighbour's address"),
-            );
+        let (prefix, via) = &route.value;
+        for &via in via {
+            if draft.address.as_ref().is_some_and(|own| own.value == via) {
+                p.add(&route.at, "leads to this MAAR itself; give another next hop");
+            } else if whole && !core_links(draft).any(|link| link.value.contains(via)) {
+                p.add(
+                    &route.at,
+                    format!("its next hop {via} is on no core link; give a neighbour's address"),
+                );
+            }
         }
         if draft
             .pool

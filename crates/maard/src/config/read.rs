@@ -31,7 +31,7 @@ pub struct Draft {
     pub ports: Vec<Option<Port>>,
     pub peers: Vec<Option<Peer>>,
     pub anchors: Vec<At<(Prefix, Ipv6Addr)>>,
-    pub routes: Vec<At<(Prefix, Ipv6Addr)>>,
+    pub routes: Vec<At<(Prefix, Vec<Ipv6Addr>)>>,
     pub aaa: Option<Aaa>,
     pub mobile_nodes: Vec<At<(Mac, Nai)>>,
     trust_rs_mnid: bool,
@@ -147,8 +147,8 @@ pub fn config(file: &Path, root: &Node, problems: &Problems) -> Option<Draft> {
             .need(problems, "ports", "list at least one access and one core port")
             .map_or(Vec::new(), |f| f.list(problems).iter().map(|f| reader.port(f)).collect()),
         peers: reader.each(&top, "peers", |f| Some(reader.peer(f))),
-        anchors: reader.each(&top, "anchors", |f| reader.leads(f, "maar")),
-        routes: reader.each(&top, "routes", |f| reader.leads(f, "via")),
+        anchors: reader.each(&top, "anchors", |f| reader.anchor(f)),
+        routes: reader.each(&top, "routes", |f| reader.route(f)),
         aaa: top
             .need(problems, "aaa", "no AAA is configured: give aaa.server, aaa.host and aaa.realm")
             .and_then(|f| reader.aaa(&f)),

@@ -51,6 +51,7 @@ impl WorkerEnd {
             Ok(Punt::Session { hoa, cn }) => take(Input::Session { hoa, cn }),
             Ok(Punt::Parked(report)) => take(Input::Parked(report)),
             Ok(Punt::Marker(marker)) => take(Input::Marker(marker)),
+            Ok(Punt::Peer(peer)) => take(Input::Peer(peer)),
             Ok(Punt::OldFib(_)) => {}
             Err(_) => return false,
         }

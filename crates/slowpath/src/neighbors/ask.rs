@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Solicitations: when a neighbour is asked for, how often, and when it is given up (RFC 4861 §7.2.2, §7.3.3).
 
-use super::{MAX_HOSTS, Neighbors, State};
+use super::{Hop, MAX_HOSTS, Neighbors, State};
 use crate::effects::Effects;
 use crate::frames::{self, ND_HOP_LIMIT};
+use crate::routes::Towards;
 use dataplane::PortId;
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -100,21 +101,35 @@ impl Neighbors {
         fx.frame(port, frames::icmp_frame(info, mac, (self.core, dst), ND_HOP_LIMIT, &icmp));
     }
 
-    /// A worker met a destination on a core link that is not resolved: it is asked for from now on.
+    /// A worker met a destination that is not resolved, or none of whose next hops is: they are asked for from now on.
     pub(crate) fn want(&mut self, now: Instant, dst: Ipv6Addr, fx: &mut Effects) {
-        let Some(hop) = self.hop_towards(dst) else { return };
-        if let Some(entry) = self.entries.get(&hop.address) {
-            // A peer in its slow rhythm is asked at once, but never more than once a second.
-            if matches!(entry.state, State::Incomplete { sent } if sent > SOLICITS) {
-                let soon = now + RETRANS;
-                if entry.next > soon {
-                    self.arm(hop.address, soon);
-                }
+        match self.routes.towards(dst) {
+            Some(Towards::Link(port)) if !self.entries.contains_key(&dst) => {
+                self.want_host(now, Hop { address: dst, port }, fx);
             }
-            return;
+            Some(Towards::Link(_)) => self.hurry(now, dst),
+            Some(Towards::Via(hops)) => {
+                let hops = hops.to_vec();
+                hops.into_iter().for_each(|hop| self.hurry(now, hop));
+            }
+            None => {}
         }
-        let multicast = dst.is_multicast() || dst.is_unspecified() || dst == self.core;
-        if multicast || !self.up.get(usize::from(hop.port)).copied().unwrap_or(false) {
+    }
+
+    /// A peer or next hop in its slow rhythm is asked at once, but never more than once a second.
+    fn hurry(&mut self, now: Instant, address: Ipv6Addr) {
+        let Some(entry) = self.entries.get(&address) else { return };
+        let slow = matches!(entry.state, State::Incomplete { sent } if sent > SOLICITS);
+        let soon = now + RETRANS;
+        if slow && self.is_up(entry.port) && entry.next > soon {
+            self.arm(address, soon);
+        }
+    }
+
+    fn want_host(&mut self, now: Instant, hop: Hop, fx: &mut Effects) {
+        let dst = hop.address;
+        let nobody = dst.is_multicast() || dst.is_unspecified() || dst == self.core;
+        if nobody || !self.is_up(hop.port) {
             return;
         }
         if self.hosts().count() >= MAX_HOSTS {
@@ -124,6 +139,6 @@ impl Neighbors {
             return fx.count("neighbor_queue_full");
         }
         self.insert(hop, false, State::Incomplete { sent: 0 });
-        self.step(now, hop.address, fx);
+        self.step(now, dst, fx);
     }
 }

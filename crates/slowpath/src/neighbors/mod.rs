@@ -15,8 +15,10 @@ mod learn;
 
 use crate::effects::Effects;
 use crate::frames::HOP_LIMIT;
+use crate::routes::{Routes, Towards};
 use dataplane::PortId;
 use dataplane::fib::PortInfo;
+use dataplane::hops::rank;
 use mobility::config::Prefix;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv6Addr;
@@ -26,6 +28,8 @@ use wire::{eth, ip6};
 
 /// Hosts on the link, beside peers and next hops.
 const MAX_HOSTS: usize = 1024;
+/// Not asked yet.
+const NEVER: Instant = Instant(u64::MAX);
 /// Own packets that wait for one neighbour (RFC 4861 §7.2.2).
 const MAX_WAITING: usize = 8;
 
@@ -72,8 +76,7 @@ pub(crate) struct Neighbors {
     ports: Vec<PortInfo>,
     up: Vec<bool>,
     links: Vec<(Prefix, PortId)>,
-    /// Longest prefix first.
-    routes: Vec<(Prefix, Ipv6Addr)>,
+    routes: Routes,
     entries: BTreeMap<Ipv6Addr, Entry>,
     due: BTreeSet<(Instant, Ipv6Addr)>,
     changed: bool,
@@ -82,52 +85,100 @@ pub(crate) struct Neighbors {
 impl Neighbors {
     /// Nothing is resolved, nothing is asked before [`Neighbors::link`] says that a port is up.
     pub(crate) fn new(config: &crate::Config) -> Neighbors {
-        let mut routes = config.routes.clone();
-        routes.sort_by_key(|&(prefix, hop)| (std::cmp::Reverse(prefix.len), prefix, hop));
-        let mut links = config.core_links.clone();
-        links.sort_by_key(|&(prefix, port)| (std::cmp::Reverse(prefix.len), prefix, port));
         let mut neighbors = Neighbors {
             core: config.mobility.address,
             ports: config.ports.clone(),
             up: vec![false; config.ports.len()],
-            links,
-            routes,
+            links: config.core_links.clone(),
+            routes: Routes::new(config),
             entries: BTreeMap::new(),
             due: BTreeSet::new(),
             changed: false,
         };
-        let peers: Vec<_> = config.mobility.peers.iter().map(|peer| peer.address).collect();
-        let hops = neighbors.routes.iter().map(|&(_, hop)| hop).collect::<Vec<_>>();
-        for address in peers.into_iter().chain(hops) {
-            if let Some(hop) = neighbors.hop_towards(address) {
-                neighbors.insert(hop, true, State::Incomplete { sent: 0 });
-            }
-        }
+        neighbors.keep(config);
         neighbors
     }
 
-    /// The link that holds `address`.
+    /// Peers on a link and next hops are never given up.
+    fn keep(&mut self, config: &crate::Config) {
+        let peers = config.mobility.peers.iter().map(|peer| peer.address);
+        let on_link =
+            peers.filter(|&peer| matches!(self.routes.towards(peer), Some(Towards::Link(_))));
+        let hops = self.routes.groups().iter().flatten().copied();
+        for address in on_link.chain(hops).collect::<BTreeSet<_>>() {
+            if let Some(port) = self.link_of(address) {
+                self.insert(Hop { address, port }, true, State::Incomplete { sent: 0 });
+            }
+        }
+    }
+
+    /// Other routes are in force. Who is no peer and no next hop any more is a host, or forgotten.
+    pub(crate) fn reroute(&mut self, now: Instant, config: &crate::Config) {
+        self.routes = Routes::new(config);
+        self.entries.values_mut().for_each(|entry| entry.kept = false);
+        self.keep(config);
+        let useless = |entry: &Entry| !entry.kept && entry.mac().is_none();
+        let new = |entry: &Entry| entry.kept && entry.next == NEVER;
+        let of = |which: &dyn Fn(&Entry) -> bool| -> Vec<Ipv6Addr> {
+            self.entries.iter().filter(|(_, entry)| which(entry)).map(|(&at, _)| at).collect()
+        };
+        let (useless, new) = (of(&useless), of(&new));
+        useless.into_iter().for_each(|address| self.remove(address));
+        for address in new {
+            if self.entries.get(&address).is_some_and(|entry| self.is_up(entry.port)) {
+                self.arm(address, now);
+            }
+        }
+        self.changed = true;
+    }
+
+    /// The routes in force.
+    pub(crate) fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// The link that holds `address`. Links do not overlap.
     fn link_of(&self, address: Ipv6Addr) -> Option<PortId> {
         self.links.iter().find(|(prefix, _)| prefix.contains(address)).map(|&(_, port)| port)
     }
 
-    /// The neighbour a packet to `dst` goes to. A route and a link of the same length: the link.
+    fn is_up(&self, port: PortId) -> bool {
+        self.up.get(usize::from(port)).copied().unwrap_or(false)
+    }
+
+    /// Whether something sent to `address` on a core link gets out: it is resolved, and its port is up.
+    fn is_live(&self, address: Ipv6Addr) -> bool {
+        self.entries
+            .get(&address)
+            .is_some_and(|entry| entry.mac().is_some() && self.is_up(entry.port))
+    }
+
+    /// The neighbour a packet of our own to `dst` goes to, and every tunnel to it: of several next hops one that is
+    /// live, for all packets the same.
     pub(crate) fn hop_towards(&self, dst: Ipv6Addr) -> Option<Hop> {
-        let link = self.links.iter().find(|(prefix, _)| prefix.contains(dst));
-        let route = self.routes.iter().find(|(prefix, _)| prefix.contains(dst));
-        match (link, route) {
-            (Some(&(on, port)), via) if via.is_none_or(|(to, _)| to.len <= on.len) => {
-                Some(Hop { address: dst, port })
+        match self.routes.towards(dst)? {
+            Towards::Link(port) => Some(Hop { address: dst, port }),
+            Towards::Via(hops) => {
+                let best = hops.iter().max_by_key(|&&hop| (self.is_live(hop), rank(dst, hop)));
+                best.and_then(|&address| Some(Hop { address, port: self.link_of(address)? }))
             }
-            (_, Some(&(_, address))) => self.link_of(address).map(|port| Hop { address, port }),
-            _ => None,
+        }
+    }
+
+    /// The smallest MTU of the ports by which a packet to `dst` may leave.
+    pub(crate) fn mtu_towards(&self, dst: Ipv6Addr) -> Option<u16> {
+        let mtu = |port: PortId| self.ports.get(usize::from(port)).map(|info| info.mtu);
+        match self.routes.towards(dst)? {
+            Towards::Link(port) => mtu(port),
+            Towards::Via(hops) => {
+                hops.iter().filter_map(|&hop| self.link_of(hop).and_then(mtu)).min()
+            }
         }
     }
 
     fn insert(&mut self, hop: Hop, kept: bool, state: State) {
         let Hop { address, port } = hop;
-        let next = Instant(u64::MAX);
-        let entry = Entry { port, kept, state, next, waiting: VecDeque::new() };
+        let entry = Entry { port, kept, state, next: NEVER, waiting: VecDeque::new() };
         self.entries.entry(address).or_insert(entry).kept |= kept;
     }
 
@@ -150,13 +201,15 @@ impl Neighbors {
         self.entries.values().filter(|entry| !entry.kept)
     }
 
-    /// A port came up: every neighbour on it is asked (again). It went down: nobody on it is asked any more.
+    /// A port came up: every neighbour on it is asked (again), and used as it was known meanwhile. It went down: nobody on
+    /// it is asked any more, and nothing is sent to them.
     pub(crate) fn link(&mut self, now: Instant, port: PortId, up: bool) {
         let Some(was) = self.up.get_mut(usize::from(port)) else { return };
-        *was = up;
+        let other = std::mem::replace(was, up) != up;
         let on_port = self.entries.iter_mut().filter(|(_, entry)| entry.port == port);
         let addresses: Vec<_> = on_port
             .map(|(&address, entry)| {
+                self.changed |= other && entry.mac().is_some();
                 entry.state = match entry.mac() {
                     Some(mac) => State::Probing { mac, sent: 0 },
                     None => State::Incomplete { sent: 0 },
@@ -201,21 +254,20 @@ impl Neighbors {
         fx.frame(port, frame);
     }
 
-    /// Port and MAC of the neighbour a packet to `dst` goes to, once it is resolved.
+    /// Port and MAC of the neighbour a packet to `dst` goes to, if it gets there.
     pub(crate) fn resolved_towards(&self, dst: Ipv6Addr) -> Option<(PortId, Mac)> {
-        let hop = self.hop_towards(dst)?;
+        let hop = self.hop_towards(dst).filter(|hop| self.is_live(hop.address))?;
         Some((hop.port, self.entries.get(&hop.address)?.mac()?))
     }
 
-    /// Whether the set of resolved neighbours is another one since the last call.
+    /// Whether the set of live neighbours is another one since the last call.
     pub(crate) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
     }
 
-    /// The resolved ones: address, port, MAC, by address.
-    pub(crate) fn resolved(&self) -> impl Iterator<Item = (Ipv6Addr, PortId, Mac)> {
-        self.entries
-            .iter()
-            .filter_map(|(&address, entry)| Some((address, entry.port, entry.mac()?)))
+    /// Those that are resolved and whose port is up: address, port, MAC, by address.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (Ipv6Addr, PortId, Mac)> {
+        let live = self.entries.iter().filter(|(_, entry)| self.is_up(entry.port));
+        live.filter_map(|(&address, entry)| Some((address, entry.port, entry.mac()?)))
     }
 }

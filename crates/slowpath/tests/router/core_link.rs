@@ -69,10 +69,14 @@ fn a_peer_that_answers_is_told_to_every_worker_with_the_routes_by_it() {
     let mut net = alone();
     net.link(0, CORE, true);
     let b = pool("a2").addr;
-    assert_eq!(net.nodes[0].fib.route(b), Some(Route::Unresolved));
+    let by = |net: &Net| match net.nodes[0].fib.route(b) {
+        Some(Route::Via(group)) => net.nodes[0].fib.group_size(group),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(by(&net), 0);
     answer(&mut net, core_mac("a2"), address("a2"), true, true);
     assert_eq!(net.nodes[0].fibs, WORKERS);
-    assert!(matches!(net.nodes[0].fib.route(b), Some(Route::Via(_))));
+    assert_eq!(by(&net), 1);
     assert!(mac_in_fib(&net, address("a2")));
     assert_eq!(net.nodes[0].fib.peer_at(address("a2")), Some(0));
     assert_eq!(net.nodes[0].fib.route(pool("a1").addr), Some(Route::Pool));
@@ -270,8 +274,9 @@ fn after_a_flap_the_peer_is_asked_again_and_used_meanwhile() {
     let start = net.now;
     net.run(60 * SECOND);
     assert!(solicits(&net, start, address("a2")).is_empty(), "a link that is down is left alone");
-    assert!(mac_in_fib(&net, address("a2")));
+    assert!(!mac_in_fib(&net, address("a2")), "nothing gets to it");
     net.link(0, CORE, true);
+    assert!(mac_in_fib(&net, address("a2")), "used as it was known (RFC 7048)");
     assert_eq!(solicits(&net, start, address("a2")).len(), 1);
 }
 

@@ -10,6 +10,7 @@ mod frames;
 mod handover;
 mod icmp;
 mod net;
+mod next_hops;
 mod noise;
 mod order;
 mod orders;

@@ -88,7 +88,7 @@ pub fn config(name: Name, all: &[Name]) -> Config {
             PortInfo { role: Role::Core, mac: core_mac(name), mtu: 1500, attach_on_frame: false },
         ],
         core_links: vec![(core, CORE)],
-        routes: others().map(|&maar| (pool(maar), address(maar))).collect(),
+        routes: others().map(|&maar| (pool(maar), vec![address(maar)])).collect(),
         tunnel_hop_limit: 64,
         aaa: slowpath::config::Aaa {
             identity: Identity {
@@ -291,6 +291,7 @@ impl Net {
                 Punt::Session { hoa, cn } => self.handle(node, Input::Session { hoa, cn }),
                 Punt::Parked(report) => self.handle(node, Input::Parked(report)),
                 Punt::Marker(marker) => self.handle(node, Input::Marker(marker)),
+                Punt::Peer(peer) => self.handle(node, Input::Peer(peer)),
                 Punt::OldFib(_) => {}
             }
         }

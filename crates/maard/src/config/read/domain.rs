@@ -10,6 +10,9 @@ use std::net::{Ipv6Addr, SocketAddr};
 use wire::addr::{Mac, Nai};
 use wire::mh::Key;
 
+/// Next hops of a route at most: a worker ranks all of them for each packet.
+const NEXT_HOPS: usize = 16;
+
 impl Reader<'_> {
     pub(super) fn peer(&self, field: &Field<'_>) -> Option<Peer> {
         let map = field.map(self.p, &["address", "auth"])?;
@@ -75,21 +78,42 @@ impl Reader<'_> {
         None
     }
 
-    /// `{prefix, maar}` and `{prefix, via}`.
-    pub(super) fn leads(
-        &self,
-        field: &Field<'_>,
-        to: &'static str,
-    ) -> Option<At<(Prefix, Ipv6Addr)>> {
-        let (keys, mend): (&'static [&'static str], _) = match to {
-            "maar" => (&["prefix", "maar"], "give the MAAR's core address"),
-            _ => (&["prefix", "via"], "give the next hop, an address on a core link"),
-        };
-        let map = field.map(self.p, keys)?;
+    /// `{prefix, maar}`.
+    pub(super) fn anchor(&self, field: &Field<'_>) -> Option<At<(Prefix, Ipv6Addr)>> {
+        let map = field.map(self.p, &["prefix", "maar"])?;
         let prefix = map.need(self.p, "prefix", "give the prefix").and_then(|f| self.prefix(&f));
-        let to = self.need(&map, to, mend, ADDRESS, global);
+        let maar = self.need(&map, "maar", "give the MAAR's core address", ADDRESS, global);
         let prefix = prefix?;
-        Some(At { value: (prefix.value, to?.value), at: prefix.at })
+        Some(At { value: (prefix.value, maar?.value), at: prefix.at })
+    }
+
+    /// `{prefix, via}`, where `via` is a next hop or a list of some.
+    pub(super) fn route(&self, field: &Field<'_>) -> Option<At<(Prefix, Vec<Ipv6Addr>)>> {
+        let map = field.map(self.p, &["prefix", "via"])?;
+        let prefix = map.need(self.p, "prefix", "give the prefix").and_then(|f| self.prefix(&f));
+        let mend = "give the next hop, an address on a core link, or a list of them";
+        let via = map.need(self.p, "via", mend).and_then(|f| self.next_hops(&f));
+        let prefix = prefix?;
+        Some(At { value: (prefix.value, via?), at: prefix.at })
+    }
+
+    fn next_hops(&self, via: &Field<'_>) -> Option<Vec<Ipv6Addr>> {
+        if via.is_text() {
+            return Some(vec![via.parse(self.p, ADDRESS, global)?.value]);
+        }
+        let fields = via.list(self.p);
+        let hops: Vec<_> = fields.iter().map(|f| f.parse(self.p, ADDRESS, global)).collect();
+        if !(1..=NEXT_HOPS).contains(&fields.len()) {
+            self.p.add(&via.at, format!("{} next hops; give 1 to {NEXT_HOPS}", fields.len()));
+        }
+        let hops: Vec<Ipv6Addr> =
+            hops.into_iter().map(|hop| Some(hop?.value)).collect::<Option<_>>()?;
+        for (n, hop) in hops.iter().enumerate() {
+            if hops[..n].contains(hop) {
+                self.p.add(&fields[n].at, format!("{hop} is given twice; delete one"));
+            }
+        }
+        Some(hops)
     }
 
     pub(super) fn aaa(&self, field: &Field<'_>) -> Option<Aaa> {
