@@ -63,7 +63,8 @@ impl<'a> Router<'a> {
     /// R-33, then R-12.
     #[inline(always)]
     fn uplink(&self, packet: &Packet, station: u64, said: Words) -> Result<Way<'a>, Fate> {
-        let Some(anchored) = self.source_of(station, said.src) else {
+        let own = self.source_of(station, said.src);
+        let Some(anchored) = own.or_else(|| self.sent_before(station, said.src)) else {
             return Err(self.source_missed(packet.src, Mac::from_u64(station), said.src));
         };
         let (upper, lower) = words(packet.dst);
@@ -73,6 +74,7 @@ impl<'a> Router<'a> {
         match Verdict::from_word(said.dst) {
             Some(Verdict::Deliver { mac, port, .. }) => self.deliver(mac, port),
             Some(Verdict::Tunnel { peer, .. }) => self.tunnel(peer, false),
+            Some(Verdict::Left { .. }) => Err(self.absent(packet.dst, true)),
             Some(Verdict::Absent { park }) => Err(self.absent(packet.dst, park)),
             _ if anchored => self.native(packet.dst),
             _ => self.by_anchor(packet),
@@ -108,6 +110,16 @@ impl<'a> Router<'a> {
     #[inline]
     pub(crate) fn source_of(&self, station: u64, word: u64) -> Option<bool> {
         Verdict::anchored_if_at(word, station, self.port)
+    }
+
+    /// As [`Router::source_of`] for what a station sent before it left.
+    #[cold]
+    fn sent_before(&self, station: u64, word: u64) -> Option<bool> {
+        let Some(Verdict::Left { mac, port, anchored }) = Verdict::from_word(word) else {
+            return None;
+        };
+        let own = mac.to_u64() == station && port == self.port;
+        (own && self.station(mac) == Some(Station::Quiet)).then_some(anchored)
     }
 
     fn station(&self, mac: Mac) -> Option<Station> {
@@ -172,7 +184,11 @@ impl<'a> Router<'a> {
             Some(Verdict::Deliver { settled: true, .. }) => {
                 return Err(Drop(DropReason::InnerSourceHere));
             }
-            Some(Verdict::Deliver { anchored, .. } | Verdict::Tunnel { anchored, .. }) => anchored,
+            Some(
+                Verdict::Deliver { anchored, .. }
+                | Verdict::Tunnel { anchored, .. }
+                | Verdict::Left { anchored, .. },
+            ) => anchored,
             Some(Verdict::Absent { .. }) => true,
             _ => false,
         };
@@ -188,6 +204,7 @@ impl<'a> Router<'a> {
             Some(Verdict::Tunnel { peer, .. }) if peer != outer.peer => {
                 self.tunnel(peer, outer.sent_to_anchor)
             }
+            Some(Verdict::Left { .. }) => Err(self.absent(dst, true)),
             Some(Verdict::Absent { park }) => Err(self.absent(dst, park)),
             verdict => {
                 let known = matches!(verdict, Some(Verdict::Tunnel { .. }));
@@ -229,6 +246,7 @@ impl<'a> Router<'a> {
             }
             Some(Verdict::Deliver { mac, port, .. }) => self.deliver(mac, port),
             Some(Verdict::Tunnel { peer, .. }) => self.tunnel(peer, false),
+            Some(Verdict::Left { .. }) => Err(self.absent(dst, true)),
             Some(Verdict::Absent { park }) => Err(self.absent(dst, park)),
             _ => self.native(dst),
         }

@@ -30,6 +30,16 @@ pub enum Verdict {
         /// The /64 is a lease of ours (R-34's anchor role).
         anchored: bool,
     },
+    /// The MN it belongs to has just left: its packets wait, and what it sent before goes its way as long as the
+    /// station is [`Station::Quiet`].
+    Left {
+        /// The MN's MAC.
+        mac: Mac,
+        /// Its access port, below 32.
+        port: PortId,
+        /// The /64 is a lease of ours.
+        anchored: bool,
+    },
     /// Its MN is not here: leased by us, or Detached.
     Absent {
         /// Its packets wait, as it may come back or be fetched.
@@ -57,16 +67,17 @@ const DELIVER: u64 = 1;
 const TUNNEL: u64 = 2;
 const ABSENT: u64 = 3;
 const STATION: u64 = 4;
-/// Bit 3, of Deliver and Tunnel.
+const LEFT: u64 = 5;
+/// Bit 3, of Deliver, Left and Tunnel.
 const ANCHORED: u64 = 1 << 3;
 /// Bit 4, of Deliver.
 const SETTLED: u64 = 1 << 4;
 /// Bit 5, of Absent.
 const PARK: u64 = 1 << 5;
-/// Bits 8..13, of Deliver: the port; of Station: 0 to 2.
+/// Bits 8..13, of Deliver and Left: the port; of Station: 0 to 2.
 const SMALL_SHIFT: u32 = 8;
 const SMALL: u64 = 0b1_1111 << SMALL_SHIFT;
-/// Bits 16..64, of Deliver: the MAC; bits 16..32, of Tunnel: the peer.
+/// Bits 16..64, of Deliver and Left: the MAC; bits 16..32, of Tunnel: the peer.
 const LARGE_SHIFT: u32 = 16;
 const PEER: u64 = 0xffff << LARGE_SHIFT;
 
@@ -93,6 +104,12 @@ impl Verdict {
             Verdict::Tunnel { peer, anchored } => {
                 TUNNEL | flag(anchored, ANCHORED) | (peer as u64) << LARGE_SHIFT
             }
+            Verdict::Left { mac, port, anchored } => {
+                assert!(port < 32, "an access port's number is below 32");
+                LEFT | flag(anchored, ANCHORED)
+                    | (port as u64) << SMALL_SHIFT
+                    | mac.to_u64() << LARGE_SHIFT
+            }
             Verdict::Absent { park } => ABSENT | flag(park, PARK),
             Verdict::Station(station) => STATION | (station as u64) << SMALL_SHIFT,
         }
@@ -117,6 +134,11 @@ impl Verdict {
                 port: small as PortId,
                 anchored,
                 settled: word & SETTLED != 0,
+            }),
+            LEFT if word & 0xe0f0 == 0 => Some(Verdict::Left {
+                mac: Mac::from_u64(word >> LARGE_SHIFT),
+                port: small as PortId,
+                anchored,
             }),
             TUNNEL if word & !(TAG | ANCHORED | PEER) == 0 => {
                 Some(Verdict::Tunnel { peer: (word >> LARGE_SHIFT) as PeerId, anchored })
@@ -156,6 +178,9 @@ mod tests {
             ),
             (any::<u16>(), any::<bool>())
                 .prop_map(|(peer, anchored)| Verdict::Tunnel { peer, anchored }),
+            (any::<[u8; 6]>(), 0..32u8, any::<bool>()).prop_map(|(mac, port, anchored)| {
+                Verdict::Left { mac: Mac(mac), port, anchored }
+            }),
             any::<bool>().prop_map(|park| Verdict::Absent { park }),
             prop_oneof![Just(Station::Exchange), Just(Station::Attached), Just(Station::Quiet)]
                 .prop_map(Verdict::Station),

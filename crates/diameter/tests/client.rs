@@ -24,6 +24,7 @@ fn config() -> ClientConfig {
         try_timeout: ms(2_000),
         tries: 3,
         seed: 1,
+        shares: false,
     }
 }
 

@@ -70,6 +70,7 @@ fn asking_client() -> (Client, Vec<u8>) {
         try_timeout: Duration::from_secs(2),
         tries: 3,
         seed: 1,
+        shares: false,
     };
     let mut client = Client::new(config, T);
     client.handle(T, ClientInput::Connected);

@@ -9,12 +9,14 @@ use crate::links::{self, Link};
 use crate::names::{Maar, User};
 use crate::probe::Flow;
 use crate::report::{Directions, FirstPacket, IperfReport, MoveReport, PingReport, Report};
+use crate::scene::Scene;
 use crate::steps::{self, Found, Witness};
 use crate::story::{Iperf, Move, Played, last_seconds, windows};
 use crate::stream::{self, Ping, Stream};
-use crate::tally::{Tally, captured, tally};
-use std::collections::BTreeMap;
+use crate::tally::{Tally, captured, on_link, tally};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::path::PathBuf;
 
 /// What was found out.
 #[derive(Debug)]
@@ -43,6 +45,12 @@ pub struct Analysis {
     pub ping_said: (u64, u64),
     /// When the last probe was sent.
     pub ended: u64,
+    /// Probes a second and direction.
+    pub rate: u32,
+    /// What the sockets of the probes were told, A's and B's.
+    pub socket_errors: [BTreeMap<String, u64>; 2],
+    /// Retransmission time-outs of A's TCP.
+    pub tcp_timeouts: u64,
 }
 
 /// One direction in one window.
@@ -55,29 +63,40 @@ pub struct Counts {
 }
 
 /// Reads the captures of a story.
-pub fn analyse(mut played: Played) -> Result<Analysis> {
-    for (made, file) in played.moves.iter_mut().zip(&played.first_frames) {
-        made.first_frame = frames::read(file)?.first().map(|f| f.at);
+pub fn analyse(mut played: Played, scene: &Scene) -> Result<Analysis> {
+    let read = |(maar, file): (&Maar, &PathBuf)| Ok((*maar, frames::read(file)?));
+    let access = played.access.iter().map(read).collect::<Result<BTreeMap<_, _>>>()?;
+    for made in &mut played.moves {
+        let own = |f: &&Frame| f.from == made.who.mac() && f.at >= made.moved.began;
+        made.first_frame = access[&made.to].iter().find(own).map(|f| f.at);
     }
     let users = [frames::read(&played.users[0])?, frames::read(&played.users[1])?];
     let core = frames::read(&played.core)?;
-    Ok(of_frames(played, &users, &core))
+    Ok(of_frames(played, scene, &users, &core, &access))
 }
 
 /// As [`analyse`], from frames.
-pub fn of_frames(played: Played, users: &[Vec<Frame>; 2], core: &[Frame]) -> Analysis {
-    let Played { began, moves, counted, via, iperf, ping, .. } = played;
+pub fn of_frames(
+    played: Played,
+    scene: &Scene,
+    users: &[Vec<Frame>; 2],
+    core: &[Frame],
+    access: &BTreeMap<Maar, Vec<Frame>>,
+) -> Analysis {
+    let Played { began, moves, counted, via, iperf, ping, tcp_timeouts, .. } = played;
     let ended = counted.ended;
     let windows = windows(&moves, ended);
     let first = windows.first().map_or(ended, |w| w.start);
     let phases = std::iter::once(began..first).chain(windows.iter().cloned());
     let [a, b] = users;
     let (a_to_b, b_to_a) = (captured(a, b, User::A), captured(b, a, User::B));
-    let directions =
-        [counts(&a_to_b, &counted.a_to_b, &windows), counts(&b_to_a, &counted.b_to_a, &windows)];
+    let directions = [(User::A, &a_to_b, &counted.a_to_b), (User::B, &b_to_a, &counted.b_to_a)]
+        .map(|(user, captured, sockets)| {
+            counts(captured, sockets, &on_link(access, user), &windows)
+        });
     let of = |user: User| if user == User::A { a.as_slice() } else { b.as_slice() };
     Analysis {
-        figure1: figure1(&moves, ended, &via, of, core),
+        figure1: figure1(&moves, ended, &via, of, core, !scene.sdba_delay.is_zero()),
         probes: directions[0].iter().zip(&directions[1]).map(|(a, b)| [*a, *b]).collect(),
         first_packet: moves.iter().map(|m| first_packet(m, of(m.who), core)).collect(),
         phases: phases.map(|w| links::used(core, &w)).collect(),
@@ -92,11 +111,19 @@ pub fn of_frames(played: Played, users: &[Vec<Frame>; 2], core: &[Frame]) -> Ana
         ping_said: ping,
         moves,
         ended,
+        rate: scene.rate,
+        socket_errors: [counted.a_to_b.errors, counted.b_to_a.errors],
+        tcp_timeouts,
     }
 }
 
-fn counts(captured: &Flow, sockets: &Flow, windows: &[Range<u64>]) -> Vec<Counts> {
-    let both = tally(captured, windows).into_iter().zip(tally(sockets, windows));
+fn counts(
+    captured: &Flow,
+    sockets: &Flow,
+    on_link: &BTreeSet<u64>,
+    windows: &[Range<u64>],
+) -> Vec<Counts> {
+    let both = tally(captured, on_link, windows).into_iter().zip(tally(sockets, on_link, windows));
     both.map(|(captured, sockets)| Counts { captured, sockets }).collect()
 }
 
@@ -107,11 +134,12 @@ fn figure1<'a>(
     via: &str,
     of: impl Fn(User) -> &'a [Frame],
     core: &[Frame],
+    repeats: bool,
 ) -> Found {
     let Some(last) = moves.last() else { return Found::default() };
     let peer = last.who.peer();
     let cn = moves.iter().rfind(|m| m.who == peer).map_or(peer.home(), |m| m.to);
-    steps::read(&Witness { user: of(last.who), core, ended }, last, cn, via)
+    steps::read(&Witness { user: of(last.who), core, ended, repeats }, last, cn, via)
 }
 
 /// From the attachment to the first probe that passed the new MAAR in each direction.
@@ -135,7 +163,13 @@ impl Analysis {
             passed,
             steps: self.figure1.steps.clone(),
             moves: self.moves.iter().enumerate().map(|(n, m)| self.move_report(n, m)).collect(),
-            iperf3: IperfReport { bytes: self.iperf.received, broken: self.stream_broken() },
+            iperf3: IperfReport {
+                bytes: self.iperf.received,
+                broken: self.stream_broken(),
+                timeouts: self.tcp_timeouts,
+                longest_silence_ms: self.stream.longest_silence_ms,
+            },
+            socket_errors: self.socket_errors.iter().flat_map(BTreeMap::values).sum(),
             ping: PingReport { sent: self.ping.0.sent, received: self.ping.0.received },
             session_packets_seen: seen.collect(),
         }

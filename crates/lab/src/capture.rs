@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// For tcpdump to start, and to write its last frames.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The kernel keeps frames back from tcpdump for up to a second; those it has not given at the end are lost.
+pub const LAST: Duration = Duration::from_millis(1500);
+
 /// A running capture.
 #[derive(Debug)]
 pub struct Capture {
@@ -18,35 +21,23 @@ pub struct Capture {
     file: PathBuf,
 }
 
-/// What a capture takes.
-#[derive(Clone, Debug, Default)]
-pub struct Taste {
-    /// tcpdump's filter; empty takes all.
-    pub filter: String,
-    /// End after this many frames.
-    pub count: Option<u32>,
-}
-
 impl Capture {
-    /// Captures `interface` of `netns` into `file`; returns when frames are being taken. A bridge's own interface,
+    /// Captures what `filter` (tcpdump's; empty takes all) lets through on `interface` of `netns` into `file`; returns
+    /// when frames are being taken. A bridge's own interface,
     /// promiscuous, shows each frame that crosses the bridge once.
     pub fn start(
         netns: &Netns,
         interface: &str,
         file: &Path,
         log: &Path,
-        taste: &Taste,
+        filter: &str,
     ) -> Result<Capture> {
         let mut command = netns.command("tcpdump");
         // -Z root: Debian's tcpdump gives up root and could not write into the user's directory.
-        command.args(["-i", interface, "-n", "-U", "--immediate-mode", "-Z", "root"]);
-        // -s: in immediate mode the kernel's buffer is cut into slots of the longest frame to be kept; with tcpdump's
-        // default of 256 KiB eight MiB would hold 32 frames.
-        command.args(["-s", "2048", "-B", "8192", "--time-stamp-precision=nano", "-w"]).arg(file);
-        if let Some(count) = taste.count {
-            command.args(["-c", &count.to_string()]);
-        }
-        command.args(taste.filter.split_whitespace());
+        command.args(["-i", interface, "-n", "-Z", "root"]);
+        // The file is complete when it ends: what is late there costs no system call per frame.
+        command.args(["-s", "2048", "-B", "16384", "--time-stamp-precision=nano", "-w"]).arg(file);
+        command.args(filter.split_whitespace());
         let process = Process::spawn(&format!("tcpdump on {interface}"), command, log)?;
         let mut capture = Capture { process, file: file.to_owned() };
         capture.wait_listening()?;
@@ -67,10 +58,7 @@ impl Capture {
 
     /// Ends it and gives its file; an error if the kernel dropped a frame, as nothing could be proved with it.
     pub fn finish(mut self) -> Result<PathBuf> {
-        let status = match self.process.wait(Duration::ZERO)? {
-            Some(status) => status,
-            None => self.process.stop(Signal::SIGINT, PATIENCE)?,
-        };
+        let status = self.process.stop(Signal::SIGINT, PATIENCE)?;
         if !status.success() {
             return Err(self.process.ended(status));
         }

@@ -143,9 +143,9 @@ pub fn figure2(analysis: &Analysis) -> String {
 
 /// What the probes went through, one line per move and direction.
 pub fn losses(analysis: &Analysis) -> String {
-    let mut text = String::from(
-        "Probes, 1,000 a second each way     sent  lost  doubled  reordered  longest gap  first packet\n",
-    );
+    let head = format!("Probes, {} a second each way", analysis.rate);
+    let mut text =
+        format!("{head:34} sent  off link  lost  doubled  reordered  longest gap  first packet\n");
     for ((made, directions), first) in
         analysis.moves.iter().zip(&analysis.probes).zip(&analysis.first_packet)
     {
@@ -154,11 +154,12 @@ pub fn losses(analysis: &Analysis) -> String {
             let ms = if from == made.who { first.up } else { first.down };
             let _ = writeln!(
                 text,
-                "  {} moves to {}: {from} -> {}       {:6} {:5} {:8} {:10} {:9.1} ms {:>10}",
+                "  {} moves to {}: {from} -> {}       {:6} {:9} {:5} {:8} {:10} {:9.1} ms {:>10}",
                 made.who,
                 made.to,
                 from.peer(),
                 t.sent,
+                t.off_link,
                 t.lost,
                 t.duplicated,
                 t.reordered,
@@ -169,9 +170,10 @@ pub fn losses(analysis: &Analysis) -> String {
     }
     let _ = writeln!(
         text,
-        "iperf3: {} octets received, longest pause {:.0} ms; ping: {} of {} answered",
+        "iperf3: {} octets received, longest pause {:.0} ms, {} time-outs; ping: {} of {} answered",
         analysis.iperf.received,
         analysis.stream.longest_silence_ms,
+        analysis.tcp_timeouts,
         analysis.ping.0.received,
         analysis.ping.0.sent
     );

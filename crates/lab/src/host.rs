@@ -6,7 +6,7 @@
 //! in two seconds. Neither changes what a move does: a silent move makes a stock host send nothing.
 
 use crate::Folder;
-use crate::error::{Attempt, Result};
+use crate::error::{Attempt, Result, failed};
 use crate::names::User;
 use crate::netns::{self, Netns};
 use crate::process::Process;
@@ -82,6 +82,19 @@ impl Host {
         let mut ping = self.netns.command("ping");
         ping.args(["-6", "-n", "-c1", "-W1", "-I", &self.user.hoa1().to_string()]);
         netns::run(ping.arg(self.user.peer().hoa1().to_string())).is_ok()
+    }
+
+    /// Retransmission time-outs of its TCP so far (RFC 6298).
+    pub fn tcp_timeouts(&self) -> Result<u64> {
+        let read = || std::fs::read_to_string("/proc/thread-self/net/netstat");
+        let text = self.netns.inside(read).attempt("read the counters of TCP")?;
+        let mut rows = text.lines().filter(|line| line.starts_with("TcpExt:"));
+        let (names, values) = (rows.next().unwrap_or_default(), rows.next().unwrap_or_default());
+        let found =
+            names.split(' ').zip(values.split(' ')).find(|(name, _)| *name == "TCPTimeouts");
+        found
+            .and_then(|(_, value)| value.parse().ok())
+            .ok_or_else(|| failed("the kernel does not count TCPTimeouts"))
     }
 
     /// The stock tool that sends one RS.

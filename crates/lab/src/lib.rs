@@ -18,6 +18,7 @@ pub mod frames;
 pub mod host;
 pub mod interrupt;
 pub mod judge;
+pub mod late;
 pub mod links;
 pub mod names;
 pub mod netns;
@@ -26,6 +27,7 @@ pub mod process;
 pub mod progress;
 pub mod radio;
 pub mod report;
+pub mod scene;
 pub mod steps;
 pub mod story;
 pub mod stream;
@@ -37,6 +39,7 @@ pub mod topology;
 pub use error::{LabError, Result};
 pub use folder::Folder;
 pub use judge::Limits;
+pub use scene::Scene;
 
 use interrupt::Interrupt;
 use progress::Progress;
@@ -45,7 +48,7 @@ use std::path::Path;
 
 /// Plays Figure 1 and leaves captures and `report.json` in `out`; prints both figures to `print`. `Ok(true)` when
 /// every limit was kept. Needs root, and one at a time per machine.
-pub fn figure1(out: &Path, limits: &Limits, print: &mut dyn Write) -> Result<bool> {
+pub fn figure1(out: &Path, scene: &Scene, print: &mut dyn Write) -> Result<bool> {
     let progress = Progress::start();
     let folder = Folder::prepare(out)?;
     let interrupt = Interrupt::catch()?;
@@ -57,11 +60,11 @@ pub fn figure1(out: &Path, limits: &Limits, print: &mut dyn Write) -> Result<boo
     progress.say("five routers, an AAA server and their links");
     let mut topology = topology::Topology::build(&folder, &interrupt)?;
     progress.say("every router answers on the core link");
-    let played = story::play(&folder, &interrupt, &progress, &mut topology)?;
+    let played = story::play(&folder, &interrupt, &progress, scene, &mut topology)?;
     let unclean = topology.take_down()?;
     progress.say("everything is taken down; reading the captures");
-    let analysis = analyse::analyse(played)?;
-    let mut wrong = judge::judge(&analysis, limits);
+    let analysis = analyse::analyse(played, scene)?;
+    let mut wrong = judge::judge(&analysis, scene);
     wrong.extend(unclean);
     let report = folder.file("report.json");
     analysis.report(wrong.is_empty()).write(&report)?;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The probe stream: UDP datagrams with a sequence number and their time of sending, 1,000 a second each way, from HoA1
-//! to HoA1. Sockets are opened inside the users' namespaces; the counts are compared with the captures.
+//! The probe stream: UDP datagrams with a sequence number and their time of sending, from HoA1 to HoA1 each
+//! way. Sockets are opened inside the users' namespaces and connected, so that an ICMPv6 error about a probe is an error
+//! of the socket (FC-32); the counts are compared with the captures.
 
 use crate::clock::now_ns;
 use crate::error::{Attempt, Result, failed};
 use crate::host::Host;
-use crate::names::User;
 use nix::sys::socket::{setsockopt, sockopt};
+use std::collections::BTreeMap;
 use std::net::{SocketAddrV6, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +16,6 @@ use std::time::{Duration, Instant};
 
 /// UDP port of both ends; no other protocol's, so that other decoders do not see one in it.
 pub const PORT: u16 = 40_000;
-/// From one probe to the next.
-const INTERVAL: Duration = Duration::from_millis(1);
 /// Octets of a probe's payload: about a voice frame.
 const LEN: usize = 64;
 /// What a probe begins with.
@@ -73,6 +72,8 @@ pub struct Flow {
     pub sent: Vec<Probe>,
     /// In the order of arrival.
     pub received: Vec<Arrival>,
+    /// Errors the socket told its program, by their texts.
+    pub errors: BTreeMap<String, u64>,
 }
 
 /// The streams while they run. Dropped, they end.
@@ -80,9 +81,12 @@ pub struct Flow {
 pub struct Probes {
     stop_sending: Arc<AtomicBool>,
     stop_receiving: Arc<AtomicBool>,
-    senders: Vec<JoinHandle<std::io::Result<Vec<Probe>>>>,
-    receivers: Vec<JoinHandle<std::io::Result<Vec<Arrival>>>>,
+    senders: Vec<JoinHandle<Sent>>,
+    receivers: Vec<JoinHandle<(Vec<Arrival>, Errors)>>,
 }
+
+type Errors = BTreeMap<String, u64>;
+type Sent = (Vec<Probe>, Errors);
 
 /// What the sockets counted.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -96,8 +100,8 @@ pub struct Counted {
 }
 
 impl Probes {
-    /// Starts both directions.
-    pub fn start(a: &Host, b: &Host) -> Result<Probes> {
+    /// Starts both directions, `rate` probes a second each.
+    pub fn start(a: &Host, b: &Host, rate: u32) -> Result<Probes> {
         let (socket_a, socket_b) = (socket(a)?, socket(b)?);
         let mut probes = Probes {
             stop_sending: Arc::default(),
@@ -105,15 +109,13 @@ impl Probes {
             senders: Vec::new(),
             receivers: Vec::new(),
         };
-        for (from, to, to_user) in
-            [(&socket_a, &socket_b, User::B), (&socket_b, &socket_a, User::A)]
-        {
+        let interval = Duration::from_secs(1) / rate;
+        for (from, to) in [(&socket_a, &socket_b), (&socket_b, &socket_a)] {
             let (from, to) = (clone(from)?, clone(to)?);
-            let target = SocketAddrV6::new(to_user.hoa1(), PORT, 0, 0);
             let (sending, receiving) =
                 (Arc::clone(&probes.stop_sending), Arc::clone(&probes.stop_receiving));
             probes.receivers.push(std::thread::spawn(move || receive(&to, &receiving)));
-            probes.senders.push(std::thread::spawn(move || send(&from, target, &sending)));
+            probes.senders.push(std::thread::spawn(move || send(&from, interval, &sending)));
         }
         Ok(probes)
     }
@@ -133,12 +135,14 @@ impl Probes {
         std::thread::sleep(LAST);
         self.stop_receiving.store(true, Ordering::Relaxed);
         let received = self.receivers.drain(..).map(join).collect::<Result<Vec<_>>>()?;
-        let mut flows =
-            sent.into_iter().zip(received).map(|(sent, received)| Flow { sent, received });
-        let (a_to_b, b_to_a) = (flows.next(), flows.next());
+        let [(a_sent, mut a_errors), (b_sent, mut b_errors)] = two(sent)?;
+        // What arrived at B, then what arrived at A; a socket may tell the receiver of an error about what it sent.
+        let [(at_b, b_more), (at_a, a_more)] = two(received)?;
+        add(&mut a_errors, a_more);
+        add(&mut b_errors, b_more);
         Ok(Counted {
-            a_to_b: a_to_b.unwrap_or_default(),
-            b_to_a: b_to_a.unwrap_or_default(),
+            a_to_b: Flow { sent: a_sent, received: at_b, errors: a_errors },
+            b_to_a: Flow { sent: b_sent, received: at_a, errors: b_errors },
             ended,
         })
     }
@@ -151,11 +155,17 @@ impl Drop for Probes {
     }
 }
 
-fn join<T>(thread: JoinHandle<std::io::Result<T>>) -> Result<T> {
-    match thread.join() {
-        Ok(result) => result.attempt("run a probe stream"),
-        Err(_) => Err(failed("a probe stream panicked")),
-    }
+/// One for each direction.
+fn two<T>(both: Vec<T>) -> Result<[T; 2]> {
+    both.try_into().map_err(|_| failed("a probe stream is missing"))
+}
+
+fn add(to: &mut Errors, more: Errors) {
+    more.into_iter().for_each(|(error, times)| *to.entry(error).or_default() += times);
+}
+
+fn join<T>(thread: JoinHandle<T>) -> Result<T> {
+    thread.join().map_err(|_| failed("a probe stream panicked"))
 }
 
 fn socket(host: &Host) -> Result<UdpSocket> {
@@ -164,6 +174,8 @@ fn socket(host: &Host) -> Result<UdpSocket> {
         .netns
         .inside(|| UdpSocket::bind(address))
         .attempt(format!("open a UDP socket on {address}"))?;
+    let peer = SocketAddrV6::new(host.user.peer().hoa1(), PORT, 0, 0);
+    socket.connect(peer).attempt(format!("connect a UDP socket to {peer}"))?;
     socket.set_read_timeout(Some(LOOK)).attempt("set a socket's time-out")?;
     setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER)
         .attempt("enlarge a socket's buffer")?;
@@ -175,38 +187,40 @@ fn clone(socket: &UdpSocket) -> Result<UdpSocket> {
 }
 
 /// Sends on a grid of absolute times: a late probe does not delay the ones after it. A probe the kernel refuses was not
-/// sent; its number is missing at the receiver too, and nowhere counted.
-fn send(socket: &UdpSocket, to: SocketAddrV6, stop: &AtomicBool) -> std::io::Result<Vec<Probe>> {
-    let mut sent = Vec::with_capacity(1 << 15);
+/// sent; its number is missing at the receiver too, and the error is noted.
+fn send(socket: &UdpSocket, interval: Duration, stop: &AtomicBool) -> Sent {
+    let (mut sent, mut errors) = (Vec::with_capacity(1 << 15), Errors::new());
     let start = Instant::now();
     let mut seq: u64 = 0;
     while !stop.load(Ordering::Relaxed) {
-        let due = start + INTERVAL * u32::try_from(seq).unwrap_or(u32::MAX);
+        let due = start + interval * u32::try_from(seq).unwrap_or(u32::MAX);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         let probe = Probe { seq, sent: now_ns() };
-        if socket.send_to(&probe.encode(), to).is_ok() {
-            sent.push(probe);
+        match socket.send(&probe.encode()) {
+            Ok(_) => sent.push(probe),
+            Err(error) => *errors.entry(error.to_string()).or_default() += 1,
         }
         seq += 1;
     }
-    Ok(sent)
+    (sent, errors)
 }
 
-fn receive(socket: &UdpSocket, stop: &AtomicBool) -> std::io::Result<Vec<Arrival>> {
+/// An error here is one about a probe that was sent: whichever call comes first is told it.
+fn receive(socket: &UdpSocket, stop: &AtomicBool) -> (Vec<Arrival>, Errors) {
     use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    let mut received = Vec::with_capacity(1 << 15);
+    let (mut received, mut errors) = (Vec::with_capacity(1 << 15), Errors::new());
     let mut octets = [0; 2 * LEN];
     while !stop.load(Ordering::Relaxed) {
-        match socket.recv_from(&mut octets) {
-            Ok((n, _)) => {
+        match socket.recv(&mut octets) {
+            Ok(n) => {
                 let at = now_ns();
                 received.extend(Probe::decode(&octets[..n]).map(|probe| Arrival { probe, at }));
             }
             Err(e) if matches!(e.kind(), WouldBlock | TimedOut | Interrupted) => {}
-            Err(e) => return Err(e),
+            Err(error) => *errors.entry(error.to_string()).or_default() += 1,
         }
     }
-    Ok(received)
+    (received, errors)
 }
 
 #[cfg(test)]
@@ -227,16 +241,18 @@ mod tests {
         let to = UdpSocket::bind("[::1]:0").unwrap();
         let std::net::SocketAddr::V6(address) = to.local_addr().unwrap() else { unreachable!() };
         let from = UdpSocket::bind("[::1]:0").unwrap();
+        from.connect(address).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let sending = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || send(&from, address, &sending));
+        let thread = std::thread::spawn(move || send(&from, Duration::from_millis(1), &sending));
         let mut octets = [0; LEN];
         for seq in 0..100 {
             to.recv_from(&mut octets).unwrap();
             assert_eq!(Probe::decode(&octets).unwrap().seq, seq);
         }
         stop.store(true, Ordering::Relaxed);
-        let sent = thread.join().unwrap().unwrap();
+        let (sent, errors) = thread.join().unwrap();
+        assert!(errors.is_empty());
         // On a busy machine they come late, never early.
         assert!(sent[99].sent - sent[0].sent >= 98_000_000);
     }

@@ -7,7 +7,8 @@
 //!                       air-a3 -- ap-a3 [acc-a3]
 //! ```
 //!
-//! A move disables one port and enables another. Moving the user's port itself from bridge to bridge would wait for a
+//! A move goes as a station's does that takes its leave: it sends no more (its frames are not flooded into the old
+//! port), the old access point may say so, then the old port is disabled; a gap later the new one is enabled. Moving the user's port itself from bridge to bridge would wait for a
 //! grace period of the kernel (RCU), during which the user is on no link at all: under a millisecond on an idle machine,
 //! 200 ms and more on a busy one, and the lab would measure that instead of the routers.
 
@@ -52,9 +53,9 @@ pub struct Radio {
 /// When a move was made, nanoseconds since 1970.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Moved {
-    /// Before the order was given: everything earlier took the old link.
+    /// Before the first order was given: everything earlier took the old link.
     pub began: u64,
-    /// After it was confirmed: everything later takes the new link.
+    /// After the last one was confirmed: everything later takes the new link.
     pub done: u64,
 }
 
@@ -96,24 +97,40 @@ impl Radio {
         Ok(())
     }
 
-    /// Carries a user to the access link of `maar`.
-    pub fn carry(&mut self, user: User, maar: Maar) -> Result<Moved> {
-        let before = self.at.insert(user, maar).unwrap_or_else(|| user.home());
+    /// The user takes its leave: it sends nothing more on its link, what is on its way to it still arrives. When that
+    /// began.
+    pub fn mute(&mut self, user: User) -> Result<u64> {
         let began = now_ns();
-        self.order(&[(before, DISABLED), (maar, FORWARDING)])?;
-        Ok(Moved { began, done: now_ns() })
+        self.order(&[(self.at(user), MUTE)])?;
+        Ok(began)
+    }
+
+    /// The user is on no link.
+    pub fn drop_off(&mut self, user: User) -> Result<()> {
+        self.order(&[(self.at(user), DISABLED)])
+    }
+
+    /// The user is on the access link of `maar`. When that was done.
+    pub fn pick_up(&mut self, user: User, maar: Maar) -> Result<u64> {
+        self.at.insert(user, maar);
+        self.order(&[(maar, FORWARDING)])?;
+        Ok(now_ns())
+    }
+
+    fn at(&self, user: User) -> Maar {
+        self.at.get(&user).copied().unwrap_or_else(|| user.home())
     }
 
     /// Sets states of ports and waits for the last one's confirmation.
     fn order(&mut self, states: &[(Maar, State)]) -> Result<()> {
         let Some((last, state)) = states.last() else { return Ok(()) };
         // Learning off: every MAAR has the same MAC, so what was learnt of the old one would hold up the new one.
-        let lines: String = states
-            .iter()
-            .map(|(maar, s)| format!("link set dev {} learning off state {}\n", port(*maar), s.0))
-            .collect();
+        let order = |(maar, state): &(Maar, State)| {
+            format!("link set dev {} learning off {}\n", port(*maar), state.order)
+        };
+        let lines: String = states.iter().map(order).collect();
         let line = self.ask(&lines, *last)?;
-        if line.contains(&format!(" state {} ", state.1)) {
+        if line.contains(&format!(" state {} ", state.shown)) {
             Ok(())
         } else {
             Err(failed(format!("bridge did not do\n{lines}{line}")))
@@ -134,10 +151,19 @@ impl Radio {
     }
 }
 
-/// A state of a bridge's port: its number and its name.
-type State = (u8, &'static str);
-const DISABLED: State = (0, "disabled");
-const FORWARDING: State = (3, "forwarding");
+/// A state of a bridge's port: how it is ordered and how it shows.
+#[derive(Clone, Copy)]
+struct State {
+    order: &'static str,
+    shown: &'static str,
+}
+
+const DISABLED: State = State { order: "state 0", shown: "disabled" };
+/// Frames from the user go to an address nobody was learnt for, or to a group: they are flooded or go nowhere.
+const MUTE: State =
+    State { order: "flood off mcast_flood off bcast_flood off", shown: "forwarding" };
+const FORWARDING: State =
+    State { order: "flood on mcast_flood on bcast_flood on state 3", shown: "forwarding" };
 
 /// What makes a user's air.
 fn lines(user: User) -> Vec<String> {
@@ -159,7 +185,7 @@ fn lines(user: User) -> Vec<String> {
 
 impl User {
     /// The MAARs it can be at.
-    fn visits(self) -> &'static [Maar] {
+    pub(crate) fn visits(self) -> &'static [Maar] {
         match self {
             User::A => &[Maar::A1, Maar::A2, Maar::A3],
             User::B => &[Maar::B1, Maar::B2],
@@ -200,8 +226,11 @@ mod tests {
         };
         assert_eq!(live(), ["air-a1"]);
         for maar in [Maar::A2, Maar::A3] {
-            let moved = radio.carry(User::A, maar).unwrap();
-            assert!(moved.began <= moved.done);
+            let began = radio.mute(User::A).unwrap();
+            assert_eq!(live().len(), 1, "what is on its way to it still arrives");
+            radio.drop_off(User::A).unwrap();
+            assert!(live().is_empty());
+            assert!(began <= radio.pick_up(User::A, maar).unwrap());
             assert_eq!(live(), [port(maar)]);
         }
     }

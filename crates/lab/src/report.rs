@@ -19,6 +19,8 @@ pub struct Report {
     pub moves: Vec<MoveReport>,
     /// The TCP stream.
     pub iperf3: IperfReport,
+    /// Errors the probes' connected sockets were told (FC-32).
+    pub socket_errors: u64,
     /// The ping.
     pub ping: PingReport,
     /// Packets of the session at each MAAR's core port in the last five seconds.
@@ -61,12 +63,17 @@ pub struct FirstPacket {
 }
 
 /// iperf3.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct IperfReport {
     /// Octets the receiving program got.
     pub bytes: u64,
     /// The stream did not live to its end.
     pub broken: bool,
+    /// Retransmission time-outs.
+    pub timeouts: u64,
+    /// Longest time without new data at the receiver.
+    #[serde(serialize_with = "crate::clock::serialize_ms")]
+    pub longest_silence_ms: f64,
 }
 
 /// ping.
@@ -102,7 +109,8 @@ mod tests {
     fn the_file_has_the_documented_form() {
         let tally = Tally {
             sent: 3000,
-            received: 2996,
+            received: 2993,
+            off_link: 3,
             lost: 4,
             longest_gap_ms: 5.250_4,
             ..Tally::default()
@@ -128,11 +136,17 @@ mod tests {
                 probe: Directions { a_to_b: tally, b_to_a: tally },
                 attach_to_first_packet_ms: FirstPacket { up: Some(4.141_59), down: None },
             }],
-            iperf3: IperfReport { bytes: 7_500_000, broken: false },
+            iperf3: IperfReport {
+                bytes: 7_500_000,
+                broken: false,
+                timeouts: 0,
+                longest_silence_ms: 12.5,
+            },
+            socket_errors: 0,
             ping: PingReport { sent: 150, received: 149 },
             session_packets_seen: BTreeMap::from([("A_MAAR1", 0), ("A_MAAR3", 20_000)]),
         };
-        let probe = json!({ "sent": 3000, "received": 2996, "lost": 4, "duplicated": 0, "reordered": 0,
+        let probe = json!({ "sent": 3000, "received": 2993, "off_link": 3, "lost": 4, "duplicated": 0, "reordered": 0,
                             "longest_gap_ms": 5.25 });
         assert_eq!(
             serde_json::to_value(&report).unwrap(),
@@ -147,7 +161,8 @@ mod tests {
                     "probe": { "a_to_b": probe, "b_to_a": probe },
                     "attach_to_first_packet_ms": { "up": 4.142, "down": null },
                 }],
-                "iperf3": { "bytes": 7_500_000, "broken": false },
+                "iperf3": { "bytes": 7_500_000, "broken": false, "timeouts": 0, "longest_silence_ms": 12.5 },
+                "socket_errors": 0,
                 "ping": { "sent": 150, "received": 149 },
                 "session_packets_seen": { "A_MAAR1": 0, "A_MAAR3": 20_000 },
             })

@@ -3,20 +3,23 @@
 //! A_MAAR2, B to B_MAAR2, A to A_MAAR3, while the session goes on.
 
 use crate::Folder;
-use crate::capture::{Capture, Taste};
+use crate::capture::{self, Capture};
 use crate::clock::{SECOND, now_ns};
-use crate::control::{Control, ControlError};
+use crate::control::Control;
 use crate::error::{Attempt, Result, failed};
 use crate::host::{Host, INTERFACE};
 use crate::interrupt::Interrupt;
+use crate::late::Late;
 use crate::names::{Maar, User};
 use crate::probe::{Counted, Probes};
 use crate::process::Process;
 use crate::progress::Progress;
 pub use crate::radio::Moved;
 use crate::radio::Radio;
+use crate::scene::Scene;
 use crate::topology::{CORE, Topology, access_bridge};
 use nix::sys::signal::Signal;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -40,8 +43,7 @@ struct Script {
     who: User,
     from: Maar,
     to: Maar,
-    /// The access points give L2 events, the old one that the host left and the new one that it came; else the host
-    /// sends an RS.
+    /// The new access point gives the L2 attach event; else the host sends an RS. That the host left the old one says.
     l2_event: bool,
 }
 
@@ -94,8 +96,10 @@ pub struct Played {
     pub began: u64,
     /// The moves.
     pub moves: Vec<Move>,
-    /// Which access bridge's first frame is in which file, per move.
-    pub first_frames: Vec<PathBuf>,
+    /// What the users sent on the access link of each router.
+    pub access: BTreeMap<Maar, PathBuf>,
+    /// Retransmission time-outs of A's TCP.
+    pub tcp_timeouts: u64,
     /// What the probes' sockets counted.
     pub counted: Counted,
     /// What iperf3 said.
@@ -115,6 +119,7 @@ struct Stage<'a> {
     folder: &'a Folder,
     interrupt: &'a Interrupt,
     progress: &'a Progress,
+    scene: &'a Scene,
     topology: &'a mut Topology,
     radio: Radio,
     captures: Vec<Capture>,
@@ -127,27 +132,36 @@ pub fn play(
     folder: &Folder,
     interrupt: &Interrupt,
     progress: &Progress,
+    scene: &Scene,
     topology: &mut Topology,
 ) -> Result<Played> {
     let core = folder.file("core.pcap");
-    let capture =
-        Capture::start(&topology.net, CORE, &core, &folder.log("tcpdump-core"), &Taste::default())?;
+    let capture = Capture::start(&topology.net, CORE, &core, &folder.log("tcpdump-core"), "")?;
+    let delay = scene.sdba_delay;
+    let _late = (!delay.is_zero()).then(|| Late::sdba(&topology.net, delay)).transpose()?;
     let radio = Radio::start(&topology.net)?;
     let a = Host::start(&topology.net, User::A)?;
     let b = Host::start(&topology.net, User::B)?;
-    let mut stage =
-        Stage { folder, interrupt, progress, topology, radio, captures: vec![capture], a, b };
+    let mut stage = Stage {
+        folder,
+        interrupt,
+        progress,
+        scene,
+        topology,
+        radio,
+        captures: vec![capture],
+        a,
+        b,
+    };
     let users = stage.capture_users()?;
+    let access = stage.capture_access()?;
     stage.attach_first()?;
-    let (mut played, first_frames) = stage.session()?;
-    let mut files = Vec::new();
-    for capture in stage.captures.drain(..).chain(first_frames) {
-        files.push(capture.finish()?);
+    let played = stage.session()?;
+    std::thread::sleep(capture::LAST);
+    for capture in stage.captures.drain(..) {
+        capture.finish()?;
     }
-    played.first_frames = files.split_off(3);
-    played.core = core;
-    played.users = users;
-    Ok(played)
+    Ok(Played { core, users, access, ..played })
 }
 
 impl Stage<'_> {
@@ -155,8 +169,24 @@ impl Stage<'_> {
         let files = User::ALL.map(|user| self.folder.file(&format!("{}.pcap", user.short())));
         for (host, file) in [&self.a, &self.b].into_iter().zip(&files) {
             let log = self.folder.log(&format!("tcpdump-{}", host.user.short()));
-            let capture = Capture::start(&host.netns, INTERFACE, file, &log, &Taste::default())?;
-            self.captures.push(capture);
+            self.captures.push(Capture::start(&host.netns, INTERFACE, file, &log, "")?);
+        }
+        Ok(files)
+    }
+
+    /// What a user sent and is on no access link reached nobody.
+    fn capture_access(&mut self) -> Result<BTreeMap<Maar, PathBuf>> {
+        let mut files = BTreeMap::new();
+        for user in User::ALL {
+            for maar in user.visits() {
+                let name = format!("access-{}", maar.short());
+                let file = self.folder.logs().join(format!("{name}.pcap"));
+                let (net, log) = (&self.topology.net, self.folder.log(&name));
+                let filter = format!("ether src {}", user.mac());
+                let bridge = access_bridge(*maar);
+                self.captures.push(Capture::start(net, &bridge, &file, &log, &filter)?);
+                files.insert(*maar, file);
+            }
         }
         Ok(files)
     }
@@ -188,20 +218,19 @@ impl Stage<'_> {
     }
 
     /// The session and the moves.
-    fn session(&mut self) -> Result<(Played, Vec<Capture>)> {
+    fn session(&mut self) -> Result<Played> {
         let seconds = (BETWEEN * SCRIPT.len() as u32 + AFTER).as_secs();
         let mut server = self.b.iperf_server(self.folder)?;
         self.interrupt.until(RESULT, "iperf3's server listens", || {
             server.check_running()?;
             Ok(server.said().contains("listening").then_some(()))
         })?;
-        // All before the session: on a busy machine the kernel takes seconds for one.
-        let first_frames = SCRIPT.iter().map(|s| self.watch(s)).collect::<Result<_>>()?;
         let (start, began) = (Instant::now(), now_ns());
-        let probes = Probes::start(&self.a, &self.b)?;
+        let probes = Probes::start(&self.a, &self.b, self.scene.rate)?;
         let mut ping = self.a.ping(self.folder)?;
         let mut client = self.a.iperf_client(self.folder, seconds - 1)?;
-        self.progress.say("session: probes 1,000 a second each way, iperf3, ping");
+        let rate = self.scene.rate;
+        self.progress.say(&format!("session: probes {rate} a second each way, iperf3, ping"));
 
         let mut moves = Vec::new();
         let mut next = start + BETWEEN + OFFBEAT;
@@ -222,18 +251,18 @@ impl Stage<'_> {
         ));
         let ping = ping_result(&mut ping)?;
         let iperf = iperf_result(&mut client)?;
-        let played = Played {
+        Ok(Played {
             began,
             moves,
-            first_frames: Vec::new(),
+            access: BTreeMap::new(),
+            tcp_timeouts: self.a.tcp_timeouts()?,
             counted,
             iperf,
             ping,
             via,
             core: PathBuf::new(),
             users: Default::default(),
-        };
-        Ok((played, first_frames))
+        })
     }
 
     fn play_until(&mut self, until: Instant, probes: &Probes) -> Result<()> {
@@ -244,27 +273,17 @@ impl Stage<'_> {
         })
     }
 
-    /// Takes the first frame of the user on the link it will come to: the moment of its arrival.
-    fn watch(&self, script: &Script) -> Result<Capture> {
-        let name = format!("first-{}", script.to.short());
-        let taste = Taste { filter: format!("ether src {}", script.who.mac()), count: Some(1) };
-        Capture::start(
-            &self.topology.net,
-            &access_bridge(script.to),
-            &self.folder.logs().join(format!("{name}.pcap")),
-            &self.folder.log(&name),
-            &taste,
-        )
-    }
-
     fn make(&mut self, script: &Script) -> Result<Move> {
         let Script { who, from, to, .. } = *script;
         // Connected before the move, as access points are.
         let (mut left, mut control) = (self.control(from)?, self.control(to)?);
-        let moved = self.radio.carry(who, to)?;
-        if script.l2_event {
-            detach(&mut left, who)?;
-        }
+        let began = self.radio.mute(who)?;
+        // The answer comes when the router's workers hold what is for it: then its link may go.
+        left.detach(&who.mac().to_string())
+            .attempt(format!("give the L2 detach event of {who}"))?;
+        self.radio.drop_off(who)?;
+        std::thread::sleep(self.scene.gap);
+        let done = self.radio.pick_up(who, to)?;
         let l2_event = script.l2_event.then(now_ns);
         if script.l2_event {
             attach(&mut control, who)?;
@@ -275,7 +294,7 @@ impl Stage<'_> {
             let _ = host.solicit(self.folder)?.wait(Duration::from_secs(2))?;
             self.progress.say(&format!("{who} moves to {to}; its host sends an RS"));
         }
-        Ok(Move { who, from, to, moved, l2_event, first_frame: None })
+        Ok(Move { who, from, to, moved: Moved { began, done }, l2_event, first_frame: None })
     }
 
     /// What the last MAAR notes as the cause of the last handover.
@@ -296,14 +315,6 @@ fn attach(control: &mut Control, user: User) -> Result<()> {
         .attach(&mac, None, None)
         .attempt(format!("give the L2 attach event of {user}"))
         .map(drop)
-}
-
-fn detach(control: &mut Control, user: User) -> Result<()> {
-    match control.detach(&user.mac().to_string()) {
-        // Its traffic was quicker than the event, and it is known to be elsewhere.
-        Ok(_) | Err(ControlError::Refused(_)) => Ok(()),
-        Err(error) => Err(error).attempt(format!("give the L2 detach event of {user}")),
-    }
 }
 
 /// "152 packets transmitted, 152 received, ..."

@@ -4,10 +4,10 @@
 
 use crate::clock::ms_between;
 use crate::frames::Frame;
-use crate::names::User;
-use crate::probe::{Arrival, Flow};
+use crate::names::{Maar, User};
+use crate::probe::{Arrival, Flow, Probe};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Probes sent in a window of time. A probe belongs to the window it was sent in, by the time in its payload.
@@ -17,7 +17,9 @@ pub struct Tally {
     pub sent: u64,
     /// Different ones that arrived.
     pub received: u64,
-    /// Sent and never arrived.
+    /// Sent and on no access link: they reached no MAAR, and are not lost.
+    pub off_link: u64,
+    /// Sent on a link and never arrived.
     pub lost: u64,
     /// Arrivals of one that had arrived before.
     pub duplicated: u64,
@@ -30,17 +32,17 @@ pub struct Tally {
 
 impl Tally {
     /// The counts without the gap, which depends on where the clock was read.
-    pub fn counts(&self) -> [u64; 5] {
-        [self.sent, self.received, self.lost, self.duplicated, self.reordered]
+    pub fn counts(&self) -> [u64; 6] {
+        [self.sent, self.received, self.off_link, self.lost, self.duplicated, self.reordered]
     }
 }
 
-/// One tally per window.
-pub fn tally(flow: &Flow, windows: &[Range<u64>]) -> Vec<Tally> {
-    windows.iter().map(|window| of_window(flow, window)).collect()
+/// One tally per window. `on_link` holds the numbers of the probes that were seen on an access link of their sender.
+pub fn tally(flow: &Flow, on_link: &BTreeSet<u64>, windows: &[Range<u64>]) -> Vec<Tally> {
+    windows.iter().map(|window| of_window(flow, on_link, window)).collect()
 }
 
-fn of_window(flow: &Flow, window: &Range<u64>) -> Tally {
+fn of_window(flow: &Flow, on_link: &BTreeSet<u64>, window: &Range<u64>) -> Tally {
     let sent = flow.sent.iter().filter(|p| window.contains(&p.sent));
     let mut tally = Tally { sent: sent.count() as u64, ..Tally::default() };
     let (mut seen, mut newest, mut last) = (BTreeSet::new(), None, None);
@@ -59,7 +61,9 @@ fn of_window(flow: &Flow, window: &Range<u64>) -> Tally {
             tally.reordered += u64::from(first && behind);
         }
     }
-    tally.lost = tally.sent.saturating_sub(tally.received);
+    let off_link = |p: &&Probe| window.contains(&p.sent) && !on_link.contains(&p.seq);
+    tally.off_link = flow.sent.iter().filter(off_link).count() as u64;
+    tally.lost = tally.sent.saturating_sub(tally.off_link + tally.received);
     tally
 }
 
@@ -70,7 +74,13 @@ pub fn captured(at_sender: &[Frame], at_receiver: &[Frame], user: User) -> Flow 
         .iter()
         .filter_map(|f| Some(Arrival { probe: f.probe_from(user)?, at: f.at }))
         .collect();
-    Flow { sent, received }
+    Flow { sent, received, errors: BTreeMap::new() }
+}
+
+/// The numbers of the probes of `user` that were seen on its access links.
+pub fn on_link(access: &BTreeMap<Maar, Vec<Frame>>, user: User) -> BTreeSet<u64> {
+    let frames = user.visits().iter().filter_map(|maar| access.get(maar)).flatten();
+    frames.filter_map(|f| f.probe_from(user)).map(|probe| probe.seq).collect()
 }
 
 #[cfg(test)]
@@ -91,34 +101,47 @@ mod tests {
                 .enumerate()
                 .map(|(n, seq)| Arrival { probe: probe(*seq), at: at(n) })
                 .collect(),
+            errors: BTreeMap::new(),
         }
+    }
+
+    fn all() -> BTreeSet<u64> {
+        (0..10).collect()
     }
 
     #[test]
     fn an_undisturbed_stream_loses_nothing() {
-        let tally = of_window(&flow(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), &(0..10 * MS));
-        assert_eq!(tally.counts(), [10, 10, 0, 0, 0]);
+        let tally = of_window(&flow(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), &all(), &(0..10 * MS));
+        assert_eq!(tally.counts(), [10, 10, 0, 0, 0, 0]);
         assert!((tally.longest_gap_ms - 1.0).abs() < 1e-9);
     }
 
     #[test]
     fn a_probe_is_lost_in_the_window_it_was_sent_in() {
-        let tallies = tally(&flow(&[0, 1, 2, 5, 6, 7, 8, 9]), &[0..4 * MS, 4 * MS..10 * MS]);
-        assert_eq!(tallies[0].counts(), [4, 3, 1, 0, 0], "3 is missing");
-        assert_eq!(tallies[1].counts(), [6, 5, 1, 0, 0], "4 is missing");
+        let tallies =
+            tally(&flow(&[0, 1, 2, 5, 6, 7, 8, 9]), &all(), &[0..4 * MS, 4 * MS..10 * MS]);
+        assert_eq!(tallies[0].counts(), [4, 3, 0, 1, 0, 0], "3 is missing");
+        assert_eq!(tallies[1].counts(), [6, 5, 0, 1, 0, 0], "4 is missing");
+    }
+
+    #[test]
+    fn a_probe_sent_on_no_link_is_no_loss() {
+        let on_link = [0, 1, 2, 5, 6, 7, 8, 9].into_iter().collect();
+        let tally = of_window(&flow(&[0, 1, 2, 5, 7, 8, 9]), &on_link, &(0..10 * MS));
+        assert_eq!(tally.counts(), [10, 7, 2, 1, 0, 0], "3 and 4 were sent on no link, 6 is lost");
     }
 
     #[test]
     fn doubled_and_overtaken_probes_are_no_losses() {
-        let tally = of_window(&flow(&[0, 1, 1, 3, 2, 4, 5, 6, 7, 8, 9]), &(0..20 * MS));
-        assert_eq!(tally.counts(), [10, 10, 0, 1, 1]);
+        let tally = of_window(&flow(&[0, 1, 1, 3, 2, 4, 5, 6, 7, 8, 9]), &all(), &(0..20 * MS));
+        assert_eq!(tally.counts(), [10, 10, 0, 0, 1, 1]);
     }
 
     #[test]
     fn the_gap_before_the_first_arrival_of_a_window_counts_in_it() {
         let mut flow = flow(&[0, 1, 2, 3]);
         flow.received[3].at = 42 * MS + MS / 2;
-        let tallies = tally(&flow, &[0..10 * MS, 10 * MS..50 * MS]);
+        let tallies = tally(&flow, &all(), &[0..10 * MS, 10 * MS..50 * MS]);
         assert!((tallies[0].longest_gap_ms - 1.0).abs() < 1e-9);
         assert!((tallies[1].longest_gap_ms - 40.0).abs() < 1e-9);
     }

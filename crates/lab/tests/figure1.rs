@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The whole lab: five routers, an AAA server and two Linux hosts, as `romip lab figure1` plays it. Needs root and the
-//! programs, and says so; nothing is skipped. A shared machine gets ten times the limits of the demo, whose judge is
+//! programs, and says so; nothing is skipped. A shared machine gets wider limits than the demo, whose judge is
 //! exact. tshark, which shares no code with us, must read the handover the same way.
 
 use nix::sys::signal::{Signal, kill};
@@ -10,12 +10,10 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A limit a loaded machine keeps too.
-const FACTOR: u32 = 10;
-
 fn play(out: &Path) -> Value {
     let mut said = Vec::new();
-    let passed = lab::figure1(out, &lab::Limits::default().times(FACTOR), &mut said);
+    let scene = lab::Scene { limits: lab::Limits::loaded(), ..lab::Scene::default() };
+    let passed = lab::figure1(out, &scene, &mut said);
     let said = String::from_utf8_lossy(&said);
     match passed {
         Ok(true) => {}

@@ -150,14 +150,16 @@ pub struct Peer {
 /// The AAA server and who we are to it.
 #[derive(Debug)]
 pub struct Aaa {
-    /// Server.
-    pub server: SocketAddr,
+    /// Servers in order of preference.
+    pub servers: Vec<SocketAddr>,
     /// Own Diameter identity.
     pub host: String,
     /// Own realm.
     pub realm: String,
     /// Destination-Realm.
     pub destination_realm: String,
+    /// R-28b: serve an MN although no AAA answers.
+    pub fail_open: bool,
 }
 
 /// Why there is no configuration: one line a problem, ready to be printed.

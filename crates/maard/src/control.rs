@@ -50,9 +50,10 @@ const STOP: Duration = Duration::from_millis(1000);
 const SPIN_BUSY: u32 = 2000;
 const SPIN_ADAPTIVE: u32 = 32;
 
-const AAA: Token = Token(0);
+/// The AAA servers have the tokens below: as many as a configuration may name.
+pub const MOST_AAA: usize = 8;
 /// The control socket, and from here on its clients.
-const CONTROL: Token = Token(1);
+const CONTROL: Token = Token(MOST_AAA);
 
 /// What the loop is made of.
 pub struct Parts<'p> {
@@ -68,8 +69,8 @@ pub struct Parts<'p> {
     pub sender: Sender,
     /// By `PortId`.
     pub ports: &'p [Port],
-    /// The AAA's address.
-    pub aaa: SocketAddr,
+    /// The AAA servers' addresses.
+    pub aaa: &'p [SocketAddr],
     /// Control socket.
     pub socket: Socket,
     /// How to wait.
@@ -93,7 +94,8 @@ pub struct SlowPath<'p> {
     links: Vec<Option<bool>>,
     links_at: Instant,
     alarm: Alarm,
-    aaa: aaa::Connection,
+    /// By server.
+    aaa: Vec<aaa::Connection>,
     clients: Clients,
     /// Questions whose answer the workers' and ports' rows are added to.
     counters_asked: BTreeSet<u64>,
@@ -127,7 +129,12 @@ impl<'p> SlowPath<'p> {
             links: vec![None; parts.ports.len()],
             links_at: Instant(0),
             alarm: Alarm::default(),
-            aaa: aaa::Connection::new(parts.aaa, AAA),
+            aaa: parts
+                .aaa
+                .iter()
+                .zip(0..)
+                .map(|(a, n)| aaa::Connection::new(*a, Token(n)))
+                .collect(),
             clients,
             counters_asked: BTreeSet::new(),
             sockets,
@@ -178,9 +185,11 @@ impl<'p> SlowPath<'p> {
             self.handle(now, Input::Timeout);
             worked = true;
         }
-        if self.aaa.deadline().is_some_and(|at| at <= now.mono) {
-            let event = self.aaa.timeout(now.mono, self.sockets.registry());
-            self.aaa_event(now, event);
+        for server in 0..self.aaa.len() {
+            if self.aaa[server].deadline().is_some_and(|at| at <= now.mono) {
+                let event = self.aaa[server].timeout(now.mono, self.sockets.registry());
+                self.aaa_event(now, server, event);
+            }
         }
         self.table.prepare();
         self.workers.iter_mut().for_each(WorkerEnd::push);
@@ -225,9 +234,10 @@ impl<'p> SlowPath<'p> {
             return false;
         }
         for event in events.iter() {
-            if event.token() == AAA {
-                for event in self.aaa.ready(self.sockets.registry()) {
-                    self.aaa_event(now, Some(event));
+            let server = event.token().0;
+            if let Some(connection) = self.aaa.get_mut(server) {
+                for event in connection.ready(self.sockets.registry()) {
+                    self.aaa_event(now, server, Some(event));
                 }
             } else {
                 let questions =
@@ -238,9 +248,9 @@ impl<'p> SlowPath<'p> {
         !events.is_empty()
     }
 
-    fn aaa_event(&mut self, now: Now, event: Option<aaa::Event>) {
+    fn aaa_event(&mut self, now: Now, server: usize, event: Option<aaa::Event>) {
         if let Some(event) = event {
-            self.handle(now, Input::Aaa(event.input()));
+            self.handle(now, Input::Aaa { server, input: event.input() });
         }
     }
 
@@ -287,15 +297,15 @@ impl<'p> SlowPath<'p> {
                         worker.update(update);
                     }
                 }
-                Output::AaaConnect => {
-                    let event = self.aaa.connect(now.mono, self.sockets.registry());
-                    self.aaa_told(now, event);
+                Output::AaaConnect { server } => {
+                    let event = self.aaa[server].connect(now.mono, self.sockets.registry());
+                    self.aaa_told(now, server, event);
                 }
-                Output::AaaSend(octets) => {
-                    let event = self.aaa.send(&octets, self.sockets.registry());
-                    self.aaa_told(now, event);
+                Output::AaaSend { server, octets } => {
+                    let event = self.aaa[server].send(&octets, self.sockets.registry());
+                    self.aaa_told(now, server, event);
                 }
-                Output::AaaClose => self.aaa.close(self.sockets.registry()),
+                Output::AaaClose { server } => self.aaa[server].close(self.sockets.registry()),
                 Output::Control { id, response } => self.answer(now, id, response),
                 Output::Log { level, line } => log::log!(level, "{line}"),
                 Output::Stopped => self.stopped = true,
@@ -304,9 +314,9 @@ impl<'p> SlowPath<'p> {
     }
 
     /// As [`SlowPath::aaa_event`], from within the outputs: what follows is appended to those under way.
-    fn aaa_told(&mut self, now: Now, event: Option<aaa::Event>) {
+    fn aaa_told(&mut self, now: Now, server: usize, event: Option<aaa::Event>) {
         if let Some(event) = event {
-            self.router.handle(now, Input::Aaa(event.input()));
+            self.router.handle(now, Input::Aaa { server, input: event.input() });
         }
     }
 

@@ -152,7 +152,8 @@ impl fmt::Display for Plan<'_> {
             if config.eal.hugepages { "hugepages" } else { "ordinary pages" },
             config.eal.mbufs.value
         )?;
-        writeln!(f, "AAA        {} as {}", config.aaa.server, config.aaa.host)?;
+        let servers: Vec<String> = config.aaa.servers.iter().map(ToString::to_string).collect();
+        writeln!(f, "AAA        {} as {}", servers.join(", "), config.aaa.host)?;
         write!(f, "control    {}", config.control.value.display())?;
         self.warnings().iter().try_for_each(|line| write!(f, "\nwarning    {line}"))
     }

@@ -120,7 +120,7 @@ pub fn run(
             .collect(),
         sender: Sender::new(to_worker, pool),
         ports: &ports,
-        aaa: config.aaa.server,
+        aaa: &config.aaa.servers,
         socket,
         poll: config.poll,
         stop,
@@ -235,8 +235,13 @@ fn router_config(config: &Config, plan: &Plan<'_>, ports: &[Port]) -> slowpath::
         aaa: slowpath::config::Aaa {
             identity: Identity { host: config.aaa.host.clone(), realm: config.aaa.realm.clone() },
             realm: config.aaa.destination_realm.clone(),
-            server: config.aaa.server,
-            host_ip: host_ip(config.aaa.server).unwrap_or(config.address.value.into()),
+            servers: config.aaa.servers.clone(),
+            host_ip: config
+                .aaa
+                .servers
+                .iter()
+                .find_map(|s| host_ip(*s))
+                .unwrap_or(config.address.value.into()),
             state_id: boot as u32,
         },
         workers: config.cores.workers.len(),
@@ -272,6 +277,7 @@ fn mobility_config(config: &Config, plan: &Plan<'_>, boot: u64) -> protocol::Con
         // The standard library seeds this from the system's random source.
         seed: RandomState::new().build_hasher().finish(),
         first_sequence: None,
+        fail_open: config.aaa.fail_open,
         boot,
     }
 }

@@ -71,10 +71,12 @@ impl PollLoop {
         while !self.stop.load(Ordering::Relaxed) {
             let mut worked = self.ports();
             worked |= self.relay();
+            // Before the rings: what follows an update that is acknowledged there is behind what was decided without it.
+            self.transmit.flush();
             if turn % HOUSEKEEPING == 0 || idle.is_idle() {
                 worked |= self.rings();
+                self.transmit.flush();
             }
-            self.transmit.flush();
             turn = turn.wrapping_add(1);
             if self.poll == Poll::Adaptive {
                 idle.turn(worked);

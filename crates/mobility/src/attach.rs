@@ -7,9 +7,13 @@ use crate::mn::{Mn, State};
 use crate::timers::Timer;
 use crate::{Output, PortId, StationState};
 use std::net::Ipv6Addr;
+use std::time::Duration;
 use wire::addr::{Mac, Nai, Prefix64};
 use wire::nd::RouterSolicit;
 use wire::time::Now;
+
+/// Frames that an MN sent before it left may still lie in a queue for so long: they show nothing.
+const UNDER_WAY: Duration = Duration::from_millis(50);
 
 impl Maar {
     /// Draft step 1.
@@ -127,8 +131,8 @@ impl Maar {
         if !buffer.is_zero() {
             self.timers.arm(Timer::Buffer(id.clone()), now.mono + buffer);
         }
-        // Any frame of it starts a new attachment (table 4.1), so nothing is said of the station.
-        self.out.push_back(Output::Station { mac, state: None });
+        // Any later frame of it starts a new attachment (table 4.1).
+        self.quieten(now, mac, UNDER_WAY);
     }
 
     /// It did not come back soon, and nobody fetched it: what waits for it ends.
@@ -170,6 +174,7 @@ impl Maar {
         }
         for timer in [
             Timer::State(id.clone()),
+            Timer::Register(id.clone()),
             Timer::Advert(id.clone()),
             Timer::Settle(id.clone()),
             Timer::Buffer(id.clone()),

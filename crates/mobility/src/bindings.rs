@@ -216,7 +216,10 @@ impl Facts {
     fn place(&self) -> Place {
         let anchored = self.leased;
         match (&self.here, &self.internal) {
-            (Some(_), _) if self.detached => Place::Absent { park: self.park },
+            (Some((_, at)), _) if self.detached && self.park => {
+                Place::Left { port: at.port, mac: at.mac, anchored }
+            }
+            (Some(_), _) if self.detached => Place::Absent { park: false },
             (Some((_, at)), _) => {
                 Place::Here { port: at.port, mac: at.mac, anchored, settled: at.settled }
             }

@@ -55,6 +55,8 @@ pub struct Config {
     pub seed: u64,
     /// For conformance runs: the first sequence numbers of sDBUs and of dDBUs. `None`: random.
     pub first_sequence: Option<(u16, u16)>,
+    /// R-28b: an MN has service while no AAA answers; else it waits for one.
+    pub fail_open: bool,
     /// Attach times and restart counters begin above this.
     pub boot: u64,
 }

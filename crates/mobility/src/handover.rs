@@ -28,13 +28,15 @@ impl Maar {
         let random = self.rng.next() as u16;
         let Some(mn) = self.mns.get_mut(id) else { return };
         mn.attachment = attachment;
+        (mn.registering, mn.provisional) = (None, false);
         mn.seq = self.config.first_sequence.map_or(random, |(sdbu, _)| sdbu);
         mn.settled = false;
         mn.sessions.forget_known();
         mn.state = State::WaitAaa { request: None };
         let mac = mn.mac;
         for timer in
-            [Timer::State(id.clone()), Timer::Advert(id.clone()), Timer::Settle(id.clone())]
+            [Timer::State as fn(Nai) -> Timer, Timer::Register, Timer::Advert, Timer::Settle]
+                .map(|timer| timer(id.clone()))
         {
             self.timers.disarm(&timer);
         }
@@ -67,6 +69,11 @@ impl Maar {
         let waits =
             |mn: &Mn| matches!(mn.state, State::WaitAaa { request: Some(r) } if r == request);
         let asked = self.requests.remove(&request);
+        let registers =
+            |id: &Nai| self.mns.get(id).is_some_and(|mn| mn.registering == Some(request));
+        if let Some(id) = asked.as_ref().filter(|id| registers(id)) {
+            return self.registered(now, id, answer);
+        }
         let Some(id) = asked.filter(|id| self.mns.get(id).is_some_and(waits)) else {
             return self.count("aaa_answer_late");
         };
@@ -86,6 +93,9 @@ impl Maar {
                         return self.give_up(now, &id);
                     }
                     mn.state = State::WaitAaa { request: None };
+                    if self.config.fail_open {
+                        return self.serve_unasked(now, &id);
+                    }
                     self.timers.arm(Timer::State(id), now.mono + AAA_RETRY);
                 }
             }
@@ -129,7 +139,13 @@ impl Maar {
     }
 
     /// The draft's fork: first attachment, same MAAR again, or handover.
-    fn granted(&mut self, now: Now, id: &Nai, previous: Ipv6Addr, time: Option<AttachTime>) {
+    pub(crate) fn granted(
+        &mut self,
+        now: Now,
+        id: &Nai,
+        previous: Ipv6Addr,
+        time: Option<AttachTime>,
+    ) {
         self.step(id, 3, "", Some(previous));
         let time = time.unwrap_or_else(|| self.own_attach_time(now));
         let Some(mac) = self.mns.get(id).map(|mn| mn.mac) else { return };

@@ -56,6 +56,8 @@ pub enum Input<'a> {
         /// What it says.
         answer: AaaAnswer,
     },
+    /// The AAA lost its table: it is told of every MN here (R-28b).
+    AaaLostState,
     /// A Mobility Header to our core address: the IPv6 payload, unchecked.
     Mh {
         /// IPv6 source.
@@ -236,9 +238,19 @@ pub enum Place {
         /// Our own lease.
         anchored: bool,
     },
+    /// Its MN has just left: its packets wait. While the station is [`StationState::Quiet`] what it sent before
+    /// is still its own.
+    Left {
+        /// Access port.
+        port: PortId,
+        /// Its MAC.
+        mac: Mac,
+        /// Our own lease.
+        anchored: bool,
+    },
     /// Nobody here: leased by us, or its MN is Detached.
     Absent {
-        /// Detached a moment ago: its packets wait.
+        /// Its packets wait.
         park: bool,
     },
     /// Nothing known any more.

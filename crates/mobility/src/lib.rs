@@ -25,6 +25,7 @@ mod order;
 mod parked;
 mod peer;
 mod recover;
+mod register;
 mod respond;
 mod rng;
 mod session;

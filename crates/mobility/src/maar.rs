@@ -114,6 +114,7 @@ impl Maar {
             }
             Input::Session { hoa, cn } => self.on_session(now, hoa, cn),
             Input::Aaa { id, answer } => self.on_aaa(now, id, answer),
+            Input::AaaLostState => self.on_aaa_lost_state(now),
             Input::Mh { src, octets } => self.on_mh(now, src, octets),
             Input::Parked(key) => self.on_parked(now, key),
             Input::Held { hoa, maar } => self.on_held(now, hoa, maar),
@@ -140,6 +141,7 @@ impl Maar {
         while let Some(timer) = self.timers.pop_due(now.mono) {
             match timer {
                 Timer::State(mn) => self.on_state_deadline(now, &mn),
+                Timer::Register(mn) => self.register(&mn),
                 Timer::Advert(mn) => self.advertise(now, &mn),
                 Timer::Settle(mn) => self.settle(&mn),
                 Timer::Update(hoa, maar) => self.on_update_deadline(now, hoa, maar),
@@ -211,12 +213,19 @@ impl Maar {
 
     /// The workers learn what to think of a station; `Quiet` ends by itself.
     pub(crate) fn set_station(&mut self, now: Now, mac: Mac, state: StationState) {
-        let timer = Timer::Quiet(mac);
         match state {
-            StationState::Quiet => self.timers.arm(timer, now.mono + QUIET),
-            StationState::Exchange | StationState::Attached => self.timers.disarm(&timer),
+            StationState::Quiet => return self.quieten(now, mac, QUIET),
+            StationState::Exchange | StationState::Attached => {
+                self.timers.disarm(&Timer::Quiet(mac));
+            }
         }
         self.out.push_back(Output::Station { mac, state: Some(state) });
+    }
+
+    /// Frames of the station start nothing for so long.
+    pub(crate) fn quieten(&mut self, now: Now, mac: Mac, time: Duration) {
+        self.timers.arm(Timer::Quiet(mac), now.mono + time);
+        self.out.push_back(Output::Station { mac, state: Some(StationState::Quiet) });
     }
 
     /// The MAAR that anchors `addr`, by longest match.

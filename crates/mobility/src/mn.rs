@@ -99,6 +99,10 @@ pub(crate) struct Mn {
     /// Its link went while an exchange was under way: it is Detached when that ends.
     pub(crate) gone: bool,
     pub(crate) recoveries: Budget,
+    /// The request under way about an MN that is served already (R-28b).
+    pub(crate) registering: Option<u64>,
+    /// Served without the AAA's word, with a time of the own clock (R-28b).
+    pub(crate) provisional: bool,
     pub(crate) state: State,
     pub(crate) queued: Option<Queued>,
 }
@@ -122,6 +126,8 @@ impl Mn {
             settled: false,
             gone: false,
             recoveries: Budget::default(),
+            registering: None,
+            provisional: false,
             state: State::WaitAaa { request: None },
             queued: None,
         }

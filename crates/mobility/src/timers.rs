@@ -13,6 +13,8 @@ use wire::time::Instant;
 pub(crate) enum Timer {
     /// WaitAAA: ask again (R-28b). WaitSDBA: repeat the sDBU. Detached: T_DETACH. Released: HOLD.
     State(Nai),
+    /// The AAA is to be told of an MN served here (R-28b).
+    Register(Nai),
     /// The next unsolicited RA (R-08b).
     Advert(Nai),
     /// The MN has been here for R-34's time.

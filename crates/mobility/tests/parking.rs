@@ -9,7 +9,7 @@ use common::{NEW_YEAR, Net, ms, secs};
 use mobility::{Input, ParkKey, Place};
 use std::net::Ipv6Addr;
 use std::time::Duration;
-use wire::addr::Prefix64;
+use wire::addr::{Mac, Prefix64};
 use wire::time::Instant;
 
 fn of(user: User, hoa: Ipv6Addr) -> ParkKey {
@@ -36,7 +36,10 @@ fn told(net: &Net, maar: Ipv6Addr, hoa: Ipv6Addr, from: usize) -> Vec<Place> {
     of_hoa.map(|&(_, place)| place).collect()
 }
 
-const PARK: Place = Place::Absent { park: true };
+/// A's packets wait, at a HoA of an earlier MAAR and at the lease.
+const PARK: Place = Place::Left { port: 0, mac: A_MAC, anchored: false };
+const PARK_LEASE: Place = Place::Left { port: 0, mac: A_MAC, anchored: true };
+const A_MAC: Mac = Mac([2, 0, 0, 0, 0, 0xa]);
 const DROP: Place = Place::Absent { park: false };
 
 #[test]
@@ -168,7 +171,7 @@ fn packets_for_a_detached_node_wait_ten_seconds() {
     assert_eq!(told(&net, A3, A_HOA1, from), [PARK]);
     net.run(ms(2));
     assert_eq!(told(&net, A3, A_HOA1, from), [PARK, DROP]);
-    assert_eq!(told(&net, A3, A_HOA3, from), [PARK, DROP]);
+    assert_eq!(told(&net, A3, A_HOA3, from), [PARK_LEASE, DROP]);
     assert_eq!(net.router(A3).state(A), "Detached");
 }
 
@@ -191,7 +194,10 @@ fn a_detached_node_that_comes_back_or_is_fetched_gets_what_waits() {
     net.attach(A, A2);
     net.run(secs(20));
     assert_eq!(told(&net, A3, A_HOA1, from), [PARK, Place::Behind { maar: A2, anchored: false }]);
-    assert_eq!(told(&net, A3, A_HOA3, from), [PARK, Place::Behind { maar: A2, anchored: true }]);
+    assert_eq!(
+        told(&net, A3, A_HOA3, from),
+        [PARK_LEASE, Place::Behind { maar: A2, anchored: true }]
+    );
 }
 
 #[test]

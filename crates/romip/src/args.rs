@@ -105,6 +105,15 @@ pub enum Lab {
         /// Where report.json, the captures, configurations and logs go
         #[arg(long, value_name = "DIR", default_value = "demo-out")]
         out: PathBuf,
+        /// Probes a second and direction
+        #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=20_000))]
+        rate: u32,
+        /// A user that moves is on no link for so long, from its detach event to its attachment
+        #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1000))]
+        gap_ms: u64,
+        /// Each sDBA is late by so much on the core link
+        #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=900))]
+        delay_sdba_ms: u64,
     },
 }
 

@@ -12,6 +12,7 @@ use lab::control::{self, Control, ControlError};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 fn main() -> ExitCode {
     match run(Args::parse().order) {
@@ -40,9 +41,14 @@ fn run(order: Order) -> Result<ExitCode, String> {
             detach.map_err(|e| about(&mac, e)).map(|_| ExitCode::SUCCESS)
         }
         Order::Bench { bench: Bench::Aaa(aaa) } => bench_aaa(aaa),
-        Order::Lab { lab: Lab::Figure1 { out } } => {
-            let limits = lab::Limits::default();
-            match lab::figure1(&out, &limits, &mut std::io::stdout()) {
+        Order::Lab { lab: Lab::Figure1 { out, rate, gap_ms, delay_sdba_ms } } => {
+            let scene = lab::Scene {
+                rate,
+                gap: Duration::from_millis(gap_ms),
+                sdba_delay: Duration::from_millis(delay_sdba_ms),
+                ..lab::Scene::default()
+            };
+            match lab::figure1(&out, &scene, &mut std::io::stdout()) {
                 Ok(true) => Ok(ExitCode::SUCCESS),
                 Ok(false) => Ok(ExitCode::FAILURE),
                 Err(e) => Err(e.to_string()),

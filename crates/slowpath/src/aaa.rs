@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Between the protocol's questions (draft steps 2 and 3) and Diameter's messages (PROTOCOL.md 3.7).
 
+mod pool;
+
 use crate::Output;
 use crate::config::Aaa as Config;
 use crate::effects::{Effects, escaped};
 use diameter::nasreq::{AaAnswer, AaRequest, StRequest};
-use diameter::peer::{Client, ClientConfig, ClientInput, ClientOutput, Time, Unavailable};
+use diameter::peer::{ClientConfig, ClientInput, ClientOutput, Time, Unavailable};
 use mobility::{AaaAnswer, AaaRequest};
+use pool::Pool;
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -28,20 +31,31 @@ const LOGOUT: u32 = 1;
 /// Attachments whose canonical MN-ID differs from the one that was sent.
 const MAX_RENAMED: usize = 65_536;
 
-/// The connection to the AAA.
+/// What the AAA has to say to the protocol.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// The answer to a request.
+    Answer(u64, AaaAnswer),
+    /// It lost its table (R-28b).
+    LostState,
+}
+
+/// The connections to the AAA's servers.
 #[derive(Debug)]
 pub(crate) struct Aaa {
     config: Config,
     maar: Ipv6Addr,
-    client: Client,
-    /// Origin-State-Id of the AAA when it was last up.
-    state_id: Option<u32>,
+    servers: Pool,
+    /// Origin-State-Id by Origin-Host when it was last up.
+    state_ids: BTreeMap<String, u32>,
     /// Requests under way: the attachment and the MN-ID that were sent.
     asked: BTreeMap<u64, (u64, Nai)>,
     /// Attachments that were sent under another MN-ID than the AAA's: a Session-Id keeps the one it was made with.
     renamed: BTreeMap<u64, Nai>,
     stops: u64,
     stopping: Option<Instant>,
+    /// Servers whose connection a stop waits for.
+    closing: usize,
 }
 
 impl Aaa {
@@ -56,12 +70,14 @@ impl Aaa {
             try_timeout: TRY,
             tries: TRIES,
             seed: config.mobility.seed,
+            shares: false,
         };
         Aaa {
-            client: Client::new(client, time(now)),
+            servers: Pool::new(&client, &aaa.servers, time(now)),
+            closing: aaa.servers.len(),
             config: aaa,
             maar: config.mobility.address,
-            state_id: None,
+            state_ids: BTreeMap::new(),
             asked: BTreeMap::new(),
             renamed: BTreeMap::new(),
             stops: 0,
@@ -81,7 +97,7 @@ impl Aaa {
             attach_time: attach_time.map(|time| time.0),
         };
         self.asked.insert(id, (attachment, mn_id));
-        self.client.authorize(time(now), id, aar);
+        self.servers.authorize(time(now), id, aar);
     }
 
     /// STR: the MN left the network.
@@ -94,7 +110,7 @@ impl Aaa {
             cause: LOGOUT,
         };
         self.stops += 1;
-        self.client.stop(time(now), self.stops, request);
+        self.servers.stop(time(now), self.stops, request);
     }
 
     /// `<origin-host>;<boot>;<attachment>;<user>`: the user without realm, as in the worked example.
@@ -104,29 +120,29 @@ impl Aaa {
         format!("{};{};{attachment};{user}", self.config.identity.host, self.config.state_id)
     }
 
-    pub(crate) fn handle(&mut self, now: Now, input: ClientInput<'_>) {
-        self.client.handle(time(now), input);
+    pub(crate) fn handle(&mut self, now: Now, server: usize, input: ClientInput<'_>) {
+        self.servers.handle(time(now), server, input);
     }
 
     /// DPR; [`Output::Stopped`] follows when it is answered, or after a second.
     pub(crate) fn shutdown(&mut self, now: Now) {
         if self.stopping.is_none() {
             self.stopping = Some(now.mono + STOP);
-            self.client.shutdown(time(now));
+            self.servers.shutdown(time(now));
         }
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.client.deadline().map(instant).into_iter().chain(self.stopping).min()
+        self.servers.deadline().map(instant).into_iter().chain(self.stopping).min()
     }
 
     pub(crate) fn tick(&mut self, now: Now, fx: &mut Effects) {
-        if self.client.deadline().is_some_and(|at| at <= time(now)) {
-            self.client.handle(time(now), ClientInput::Timeout);
-        }
+        self.servers.tick(time(now));
         if self.stopping.is_some_and(|at| at <= now.mono) {
             fx.warn("the AAA did not answer the DPR".to_owned());
-            fx.push(Output::AaaClose);
+            for server in 0..self.config.servers.len() {
+                fx.push(Output::AaaClose { server });
+            }
             self.stopped(fx);
         }
     }
@@ -137,19 +153,26 @@ impl Aaa {
     }
 
     /// Does what the client wants until it wants nothing or an answer is for the protocol.
-    pub(crate) fn poll(&mut self, fx: &mut Effects) -> Option<(u64, AaaAnswer)> {
-        while let Some(output) = self.client.poll_output() {
+    pub(crate) fn poll(&mut self, now: Now, fx: &mut Effects) -> Option<News> {
+        while let Some((server, output)) = self.servers.poll_output(time(now)) {
             match output {
-                ClientOutput::Connect => fx.push(Output::AaaConnect),
-                ClientOutput::Send(octets) => fx.push(Output::AaaSend(octets)),
+                ClientOutput::Connect => fx.push(Output::AaaConnect { server }),
+                ClientOutput::Send(octets) => fx.push(Output::AaaSend { server, octets }),
                 ClientOutput::Close => {
-                    fx.push(Output::AaaClose);
-                    if self.stopping.is_some() {
+                    fx.push(Output::AaaClose { server });
+                    self.closing =
+                        self.closing.saturating_sub(usize::from(self.stopping.is_some()));
+                    if self.stopping.is_some() && self.closing == 0 {
                         self.stopped(fx);
                     }
                 }
-                ClientOutput::Up { host, state_id } => self.up(&host, state_id, fx),
-                ClientOutput::Down => fx.warn(format!("AAA {} is down", self.config.server)),
+                ClientOutput::Up { host, state_id } => {
+                    if self.up(server, &host, state_id, fx) {
+                        return Some(News::LostState);
+                    }
+                }
+                ClientOutput::Down => fx.warn(format!("AAA {} is down", self.name(server))),
+                ClientOutput::TryElsewhere(_) => fx.count("aaa_silent"),
                 ClientOutput::Stopped { result_code, .. } if result_code == SUCCESS => {}
                 ClientOutput::Stopped { .. } => fx.count("aaa_stop_refused"),
                 ClientOutput::Count(name) => fx.count(name),
@@ -158,7 +181,7 @@ impl Aaa {
                     if let Some(asked) = self.asked.remove(&id) {
                         self.answered(asked, &answer, fx);
                     }
-                    return Some((id, answer));
+                    return Some(News::Answer(id, answer));
                 }
             }
         }
@@ -179,22 +202,27 @@ impl Aaa {
             AaaAnswer::Granted { .. } => {}
             AaaAnswer::Refused { code } => fx.info(format!("AAA refused {name}: {code}")),
             AaaAnswer::Unavailable => {
-                fx.warn(format!("no usable answer of AAA {} for {name}", self.config.server));
+                fx.warn(format!("no usable answer of an AAA for {name}"));
             }
         }
     }
 
+    fn name(&self, server: usize) -> String {
+        self.servers.address(server).map_or_else(String::new, |address| address.to_string())
+    }
+
     /// A higher Origin-State-Id than before: the AAA lost its table (R-28b), which people must know.
-    fn up(&mut self, host: &str, state_id: Option<u32>, fx: &mut Effects) {
-        let host = escaped(host).to_string();
-        fx.info(format!("AAA {host} at {} is up", self.config.server));
-        if let (Some(before), Some(now)) = (self.state_id, state_id)
-            && now > before
-        {
+    fn up(&mut self, server: usize, host: &str, state_id: Option<u32>, fx: &mut Effects) -> bool {
+        let shown = escaped(host).to_string();
+        fx.info(format!("AAA {shown} at {} is up", self.name(server)));
+        let Some(now) = state_id else { return false };
+        let before = self.state_ids.insert(host.to_ascii_lowercase(), now);
+        let lost = before.filter(|before| now > *before);
+        if let Some(before) = lost {
             fx.count("aaa_lost_state");
-            fx.warn(format!("AAA {host} lost its state (Origin-State-Id {before} -> {now})"));
+            fx.warn(format!("AAA {shown} lost its state (Origin-State-Id {before} -> {now})"));
         }
-        self.state_id = state_id.or(self.state_id);
+        lost.is_some()
     }
 }
 

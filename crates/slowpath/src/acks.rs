@@ -40,6 +40,11 @@ impl Acks {
         self.sent(worker);
         let number = self.sent.get(usize::from(worker)).copied().unwrap_or(0);
         self.open.push_back((worker, number));
+        self.last()
+    }
+
+    /// The last ticket there is.
+    pub(crate) fn last(&self) -> u64 {
         self.done + self.open.len() as u64
     }
 

@@ -45,8 +45,8 @@ pub struct Aaa {
     pub identity: Identity,
     /// Destination-Realm.
     pub realm: String,
-    /// Server.
-    pub server: SocketAddr,
+    /// Servers of the realm in order of preference, one at least.
+    pub servers: Vec<SocketAddr>,
     /// Local address of the connection, announced in CER.
     pub host_ip: IpAddr,
     /// Origin-State-Id.

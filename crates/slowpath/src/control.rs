@@ -6,7 +6,9 @@
 //! {"do":"attach","mac":"02:00:00:00:00:0a","port":0,"mn_id":"usera@example.org"} -> {"ok":{...}}   (port, mn_id optional)
 //! {"do":"detach","mac":"02:00:00:00:00:0a"}                    -> {"ok":{...}} or {"error":"..."}
 //! ```
-//! The answer to attach and detach is the MN's row of `show mns` as it is now, or `{"mac":...}` when it has none.
+//! The answer to attach and detach is the MN's row of `show mns` as it is now, or `{"mac":...}` when it has none. That to
+//! detach comes when the workers hold what arrives for the MN: an access point that waits for it before it ends the link
+//! loses nothing.
 
 use serde::{Deserialize, Serialize};
 

@@ -10,6 +10,7 @@ const NAMES: &[&str] = &[
     "aaa_answer_incomplete",
     "aaa_bad_mn_id",
     "aaa_lost_state",
+    "aaa_silent",
     "aaa_stop_refused",
     "aaa_unavailable",
     "aaa_unexpected_result",

@@ -113,6 +113,7 @@ impl Install {
                     anchored.then_some(Verdict::Absent { park: false })
                 }
             },
+            Place::Left { port, mac, anchored } => Some(Verdict::Left { port, mac, anchored }),
             Place::Absent { park } => Some(Verdict::Absent { park }),
             Place::Unknown => None,
         };
@@ -120,7 +121,7 @@ impl Install {
         match place {
             Place::Behind { .. } => self.last_behind = ticket,
             Place::Here { .. } => self.last_here = ticket,
-            Place::Absent { .. } | Place::Unknown => {}
+            Place::Left { .. } | Place::Absent { .. } | Place::Unknown => {}
         }
     }
 
@@ -219,6 +220,11 @@ impl Install {
     /// The ticket of the last internal entry told.
     pub(crate) fn last_path(&self) -> u64 {
         self.last_behind
+    }
+
+    /// The ticket of everything told so far.
+    pub(crate) fn all_told(&self) -> u64 {
+        self.acks.last()
     }
 
     /// A worker has applied so many updates.
@@ -363,6 +369,10 @@ mod tests {
         let cases = [
             (here, Some(deliver)),
             (behind, Some(Verdict::Tunnel { peer: 5, anchored: true })),
+            (
+                Place::Left { port: 3, mac, anchored: true },
+                Some(Verdict::Left { port: 3, mac, anchored: true }),
+            ),
             (Place::Absent { park: true }, Some(Verdict::Absent { park: true })),
             (Place::Unknown, None),
         ];

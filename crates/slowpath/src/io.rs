@@ -43,8 +43,13 @@ pub enum Input<'a> {
     },
     /// Other static routes are in force from now on, as in [`crate::Config::routes`].
     Routes(Vec<(crate::config::Prefix, Vec<Ipv6Addr>)>),
-    /// The AAA connection.
-    Aaa(diameter::peer::ClientInput<'a>),
+    /// A connection to an AAA server.
+    Aaa {
+        /// Its place in the configuration.
+        server: usize,
+        /// What happened.
+        input: diameter::peer::ClientInput<'a>,
+    },
     /// A port's link came up or went down; up also at start.
     Link {
         /// Which port.
@@ -75,12 +80,23 @@ pub enum Output {
         /// From the Ethernet header on; shorter than 60 octets where the content is.
         frame: Vec<u8>,
     },
-    /// Open the AAA's TCP connection.
-    AaaConnect,
-    /// Send octets to the AAA.
-    AaaSend(Vec<u8>),
-    /// Close the AAA's TCP connection.
-    AaaClose,
+    /// Open the TCP connection to an AAA server.
+    AaaConnect {
+        /// Its place in the configuration.
+        server: usize,
+    },
+    /// Send octets to an AAA server.
+    AaaSend {
+        /// Its place in the configuration.
+        server: usize,
+        /// The octets.
+        octets: Vec<u8>,
+    },
+    /// Close the TCP connection to an AAA server.
+    AaaClose {
+        /// Its place in the configuration.
+        server: usize,
+    },
     /// For the worker's update ring.
     Update {
         /// Whose ring.

@@ -13,8 +13,10 @@ use wire::addr::{Mac, Nai, Prefix64};
 use wire::time::Now;
 
 impl Router {
-    /// Answers after everything the order caused is out.
+    /// Answers after everything the order caused is out; a detach event when it is in force, so that an access point
+    /// may then end its link and nothing is lost on it.
     pub(crate) fn control(&mut self, now: Now, id: u64, request: Request) {
+        let leaves = matches!(request, Request::Detach { .. });
         let answer = match request {
             Request::Show { what } => Ok(self.table(now, what)),
             Request::Attach { mac, port, mn_id } => self.attach(now, &mac, port, mn_id.as_deref()),
@@ -28,7 +30,18 @@ impl Router {
                 Response::Error(sentence)
             }
         };
-        self.fx.push(Output::Control { id, response });
+        let after = if leaves { self.install.all_told() } else { 0 };
+        self.confirmations.push_back((after, id, response));
+        self.confirm();
+    }
+
+    /// Gives the answers whose orders are in force by now, in their order.
+    pub(crate) fn confirm(&mut self) {
+        while let Some((_, id, response)) =
+            self.confirmations.pop_front_if(|(after, ..)| self.install.reached(*after))
+        {
+            self.fx.push(Output::Control { id, response });
+        }
     }
 
     fn table(&self, now: Now, what: Table) -> Value {

@@ -2,7 +2,8 @@
 //! Decode, ask, encode: what comes in goes to the part that knows, what is decided goes out in that order.
 //! Read first: [`Router::handle`]; then `punts` (a frame to the part that knows), `nd` (RS, NS, NA), then `install` (list change -> table update).
 
-use crate::aaa::Aaa;
+use crate::aaa::{Aaa, News};
+use crate::control::Response;
 use crate::effects::Effects;
 use crate::frames::{self, HOP_LIMIT, ND_HOP_LIMIT};
 use crate::handovers::Handovers;
@@ -17,7 +18,7 @@ use dataplane::PortId;
 use dataplane::fib::Fib;
 use dataplane::table::Table;
 use mobility::{Event, Maar, StationState};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub struct Router {
     pub(crate) icmp: Icmp,
     pub(crate) handovers: Handovers,
     markers: Markers,
+    /// Answers of the control socket that wait for what they confirm: for this ticket, of this question.
+    pub(crate) confirmations: VecDeque<(u64, u64, Response)>,
     pub(crate) fx: Effects,
     pub(crate) paths: Paths,
     pub(crate) fib: Arc<Fib>,
@@ -71,6 +74,7 @@ impl Router {
             icmp: Icmp::new(config.mobility.address),
             handovers: Handovers::default(),
             markers: Markers::default(),
+            confirmations: VecDeque::new(),
             fx: Effects::new(),
             fib: fib::build(&config, &neighbors, &Paths::default()),
             paths: Paths::default(),
@@ -109,14 +113,15 @@ impl Router {
             Input::Peer(peer) => self.peer_wanted(now, peer),
             Input::Applied { worker, updates } => {
                 self.install.applied(worker, updates, &mut self.fx);
+                self.confirm();
                 return self.markers.look(now.mono, |ticket| self.install.reached(ticket));
             }
-            Input::Aaa(input) => self.aaa.handle(now, input),
             Input::Routes(routes) => {
                 self.config.routes = routes;
                 self.neighbors.reroute(now.mono, &self.config);
                 self.neighbors.tick(now.mono, &mut self.fx);
             }
+            Input::Aaa { server, input } => self.aaa.handle(now, server, input),
             Input::Link { port, up } => self.link(now, port, up),
             Input::Control { id, request } => return self.control(now, id, request),
             Input::Stop => self.aaa.shutdown(now),
@@ -185,8 +190,11 @@ impl Router {
             while let Some(output) = self.maar.poll_output() {
                 self.effect(now, output);
             }
-            match self.aaa.poll(&mut self.fx) {
-                Some((id, answer)) => self.maar.handle(now, mobility::Input::Aaa { id, answer }),
+            match self.aaa.poll(now, &mut self.fx) {
+                Some(News::Answer(id, answer)) => {
+                    self.maar.handle(now, mobility::Input::Aaa { id, answer });
+                }
+                Some(News::LostState) => self.maar.handle(now, mobility::Input::AaaLostState),
                 None => break,
             }
         }

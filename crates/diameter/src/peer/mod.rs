@@ -21,6 +21,7 @@ mod server;
 mod watchdog;
 
 pub use client::{Client, ClientConfig, ClientInput, ClientOutput, Unavailable};
+pub use requests::Handed;
 pub use server::{Server, ServerConfig, ServerInput, ServerOutput, Ticket};
 
 use std::time::Duration;

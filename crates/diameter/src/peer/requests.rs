@@ -34,6 +34,16 @@ struct Request {
     hop_by_hop: Vec<u32>,
 }
 
+/// A request on its way from one server to another of the same realm (RFC 6733 §5.5.4).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Handed {
+    id: u64,
+    kind: Kind,
+    message: Vec<u8>,
+    tries: u32,
+    sent: bool,
+}
+
 /// What a try's end means.
 #[derive(Debug)]
 pub enum Expired {
@@ -54,6 +64,13 @@ pub struct Requests {
     pending: BTreeMap<u64, Request>,
     timers: BTreeSet<(Time, u64)>,
     hops: BTreeMap<u32, u64>,
+}
+
+impl Handed {
+    /// The caller's number and what it was.
+    pub(super) fn whose(&self) -> (u64, Kind) {
+        (self.id, self.kind)
+    }
 }
 
 impl Requests {
@@ -120,6 +137,26 @@ impl Requests {
             self.timers.insert((request.until, key));
         }
         Some((request.message.clone(), repeated))
+    }
+
+    /// Takes a request out, to be given to another server.
+    pub fn take(&mut self, key: u64) -> Option<Handed> {
+        let (message, tries, sent) = {
+            let request = self.pending.get_mut(&key)?;
+            (std::mem::take(&mut request.message), request.tries, request.sent)
+        };
+        let (id, kind) = self.finish(key)?;
+        Some(Handed { id, kind, message, tries, sent })
+    }
+
+    /// Takes a request over from another server: its try begins anew; sent before, it will have the T bit.
+    pub fn adopt(&mut self, now: Time, handed: Handed) -> u64 {
+        let Handed { id, kind, message, tries, sent } = handed;
+        let key = self.add(now, id, kind, message);
+        if let Some(request) = self.pending.get_mut(&key) {
+            (request.tries, request.sent) = (tries, sent);
+        }
+        key
     }
 
     /// Every request, oldest first: what a new connection sends.

@@ -51,7 +51,11 @@ impl Tables<'_> {
     /// Own lease: attached here, behind a peer or nobody.
     fn anchored(&self, addr: Ipv6Addr) -> bool {
         match self.place(addr) {
-            Some(Place::Here { anchored, .. } | Place::Behind { anchored, .. }) => anchored,
+            Some(
+                Place::Here { anchored, .. }
+                | Place::Behind { anchored, .. }
+                | Place::Left { anchored, .. },
+            ) => anchored,
             Some(Place::Absent { .. }) => true,
             Some(Place::Unknown) | None => false,
         }
@@ -67,7 +71,7 @@ impl Tables<'_> {
             (Some(Place::Behind { maar, .. }), via) if via != Via::Tunnel(maar) => {
                 Verdict::Tunnel(maar)
             }
-            (Some(Place::Absent { .. }), _) => Verdict::Drop("nobody there"),
+            (Some(Place::Left { .. } | Place::Absent { .. }), _) => Verdict::Drop("nobody there"),
             _ if pool(self.own).contains(packet.dst) => Verdict::Drop("no way on from its anchor"),
             _ => self.forward_unknown(via, packet),
         }

@@ -137,7 +137,7 @@ impl Router {
         match self.places.get(&Prefix64::of(hoa)) {
             Some(Place::Here { .. }) => "here".into(),
             Some(Place::Behind { maar, .. }) => name(*maar),
-            Some(Place::Absent { .. }) => "nobody".into(),
+            Some(Place::Left { .. } | Place::Absent { .. }) => "nobody".into(),
             Some(Place::Unknown) | None => "unknown".into(),
         }
     }

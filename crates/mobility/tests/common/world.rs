@@ -108,6 +108,7 @@ pub fn config(address: Ipv6Addr) -> Config {
         timers: Timers { initial_bindack: Some(Duration::from_secs(1)), ..Timers::default() },
         seed: u64::from(address.segments()[7]),
         first_sequence: None,
+        fail_open: false,
         boot: 0,
     }
 }

@@ -202,7 +202,10 @@ fn assert_empty(bench: &Bench) {
     assert_eq!(bench.maar.deadline(), None);
     let mut places = bench.places.values();
     assert!(
-        places.all(|place| matches!(place, Place::Absent { .. } | Place::Unknown)),
+        places.all(|place| matches!(
+            place,
+            Place::Left { .. } | Place::Absent { .. } | Place::Unknown
+        )),
         "{:?}",
         bench.places
     );

@@ -29,7 +29,10 @@ pub struct Aaa {
     pub asked: Vec<AaRequest>,
     pub stopped: Vec<StRequest>,
     pub dprs: usize,
-    streams: BTreeMap<usize, Stream>,
+    /// Of each AAR: which server it came to, its End-to-End id, and whether it had the T bit.
+    pub came: Vec<(usize, u32, bool)>,
+    /// By router and server: they share the table.
+    streams: BTreeMap<(usize, usize), Stream>,
     time: u64,
 }
 
@@ -42,35 +45,38 @@ impl Aaa {
             asked: Vec::new(),
             stopped: Vec::new(),
             dprs: 0,
+            came: Vec::new(),
             streams: BTreeMap::new(),
             time: 0x6955_b900_0000,
         }
     }
 
-    pub fn connected(&mut self, node: usize) {
-        self.streams.insert(node, Stream::default());
+    pub fn connected(&mut self, whose: (usize, usize)) {
+        self.streams.insert(whose, Stream::default());
     }
 
-    /// The answers to what `node` sent.
-    pub fn octets(&mut self, node: usize, octets: &[u8]) -> Vec<Vec<u8>> {
-        let mut stream = self.streams.remove(&node).expect("connected");
+    /// The answers to what a router sent to a server.
+    pub fn octets(&mut self, whose: (usize, usize), octets: &[u8]) -> Vec<Vec<u8>> {
+        let mut stream = self.streams.remove(&whose).expect("connected");
         stream.push(octets);
         let mut answers = Vec::new();
         while let Some(message) = stream.next_message().expect("framing") {
             let message = message.to_vec();
-            answers.extend(self.answer(&Message::parse(&message).expect("a message")));
+            answers.extend(self.answer(whose.1, &Message::parse(&message).expect("a message")));
         }
-        self.streams.insert(node, stream);
+        self.streams.insert(whose, stream);
         answers
     }
 
-    fn origin(&self) -> Origin {
-        let identity = Identity { host: "aaa.example.org".into(), realm: "example.org".into() };
+    fn origin(&self, server: usize) -> Origin {
+        let host =
+            if server == 0 { "aaa.example.org".into() } else { format!("aaa{server}.example.org") };
+        let identity = Identity { host, realm: "example.org".into() };
         Origin { identity, state_id: self.state_id }
     }
 
-    fn answer(&mut self, message: &Message<'_>) -> Option<Vec<u8>> {
-        let origin = self.origin();
+    fn answer(&mut self, server: usize, message: &Message<'_>) -> Option<Vec<u8>> {
+        let origin = self.origin(server);
         let header = &message.header;
         match header.command {
             command::CAPABILITIES_EXCHANGE => {
@@ -84,6 +90,7 @@ impl Aaa {
             command::AA => {
                 let request = AaRequest::decode(message).expect("a sound AAR");
                 self.asked.push(request.clone());
+                self.came.push((server, header.end_to_end, header.flags & 0x10 != 0));
                 let answer = self.authorize(&request)?;
                 Some(answer.encode(&origin, header, &request.user_name))
             }
@@ -121,6 +128,9 @@ impl Aaa {
             Mood::Rename(name) => answer.mn_id = Some(name.clone()),
             Mood::Normal => {}
         }
+        if let Some(time) = request.attach_time {
+            return Some(self.register(request, time, answer));
+        }
         self.time += 1;
         answer.attach_time = Some(self.time);
         let user = answer.mn_id.clone().expect("set above");
@@ -128,5 +138,17 @@ impl Aaa {
         let before = self.rows.insert(user, row).map(|(maar, _)| maar);
         answer.previous = Some(before.unwrap_or(Ipv6Addr::UNSPECIFIED));
         Some(answer)
+    }
+
+    /// Table 4.2 for a request with a time, as far as a MAAR that holds the MN asks it.
+    fn register(&mut self, request: &AaRequest, time: u64, mut answer: AaAnswer) -> AaAnswer {
+        let row = (request.maar, request.session_id.clone());
+        let stored = self.rows.entry(request.user_name.clone()).or_insert(row).0;
+        answer.previous = Some(stored);
+        answer.attach_time = Some(time);
+        if stored != request.maar {
+            answer.result_code = 5003;
+        }
+        answer
     }
 }

@@ -16,4 +16,5 @@ mod order;
 mod orders;
 mod outer;
 mod parking;
+mod servers;
 mod traffic;

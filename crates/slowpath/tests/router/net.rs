@@ -76,6 +76,7 @@ pub fn config(name: Name, all: &[Name]) -> Config {
             timers: Default::default(),
             seed: 7,
             first_sequence: None,
+            fail_open: false,
             boot: 1,
         },
         ports: vec![
@@ -96,7 +97,7 @@ pub fn config(name: Name, all: &[Name]) -> Config {
                 realm: "example.org".to_owned(),
             },
             realm: "example.org".to_owned(),
-            server: "[2001:db8:ff::aaaa]:3868".parse().expect("an address"),
+            servers: vec!["[2001:db8:ff::aaaa]:3868".parse().expect("an address")],
             host_ip: address(name).into(),
             state_id: 1,
         },
@@ -137,9 +138,9 @@ impl Transmit<VecBuf> for Sent {
 
 enum Event {
     Frame { node: usize, frame: Vec<u8> },
-    Connected { node: usize },
-    ToAaa { node: usize, octets: Vec<u8> },
-    FromAaa { node: usize, octets: Vec<u8> },
+    Connected { node: usize, server: usize },
+    ToAaa { node: usize, server: usize, octets: Vec<u8> },
+    FromAaa { node: usize, server: usize, octets: Vec<u8> },
 }
 
 pub struct Net {
@@ -148,6 +149,10 @@ pub struct Net {
     pub aaa: Aaa,
     /// The AAA accepts connections.
     pub aaa_listens: bool,
+    /// AAA servers that take no connection.
+    pub aaa_down: BTreeSet<usize>,
+    /// AAA servers that answer nothing any more.
+    pub aaa_mute: BTreeSet<usize>,
     /// Frames the core link loses.
     pub lose: fn(&[u8]) -> bool,
     events: BTreeMap<(u64, u64), Event>,
@@ -204,6 +209,8 @@ impl Net {
             nodes: configs.into_iter().zip(names).map(node).collect(),
             aaa: Aaa::new(),
             aaa_listens: true,
+            aaa_down: BTreeSet::new(),
+            aaa_mute: BTreeSet::new(),
             lose: |_| false,
             events: BTreeMap::new(),
             serial: 0,
@@ -339,19 +346,34 @@ impl Net {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Frame { node, frame } => self.receive(node, CORE, &frame),
-            Event::Connected { node } if self.aaa_listens => {
-                self.aaa.connected(node);
-                self.handle(node, Input::Aaa(ClientInput::Connected));
+            Event::Connected { node, server } => {
+                let up = self.aaa_listens && !self.aaa_down.contains(&server);
+                if up {
+                    self.aaa.connected((node, server));
+                }
+                let input = if up { ClientInput::Connected } else { ClientInput::Closed };
+                self.handle(node, Input::Aaa { server, input });
             }
-            Event::Connected { node } => self.handle(node, Input::Aaa(ClientInput::Closed)),
-            Event::ToAaa { node, octets } => {
-                for octets in self.aaa.octets(node, &octets) {
-                    self.later(Event::FromAaa { node, octets });
+            Event::ToAaa { server, .. } | Event::FromAaa { server, .. }
+                if self.aaa_down.contains(&server) => {}
+            Event::ToAaa { server, .. } if self.aaa_mute.contains(&server) => {}
+            Event::ToAaa { node, server, octets } => {
+                for octets in self.aaa.octets((node, server), &octets) {
+                    self.later(Event::FromAaa { node, server, octets });
                 }
             }
-            Event::FromAaa { node, octets } => {
-                self.handle(node, Input::Aaa(ClientInput::Octets(&octets)));
+            Event::FromAaa { node, server, octets } => {
+                let input = ClientInput::Octets(&octets);
+                self.handle(node, Input::Aaa { server, input });
             }
+        }
+    }
+
+    /// The TCP connections to an AAA server break, and no new one is taken.
+    pub fn aaa_dies(&mut self, server: usize) {
+        self.aaa_down.insert(server);
+        for node in 0..self.nodes.len() {
+            self.handle(node, Input::Aaa { server, input: ClientInput::Closed });
         }
     }
 
@@ -364,9 +386,11 @@ impl Net {
         while let Some(output) = self.nodes[id].router.poll_output() {
             match output {
                 Output::Frame { port, frame } => self.transmit(id, port, frame),
-                Output::AaaConnect => self.later(Event::Connected { node: id }),
-                Output::AaaSend(octets) => self.later(Event::ToAaa { node: id, octets }),
-                Output::AaaClose => {}
+                Output::AaaConnect { server } => self.later(Event::Connected { node: id, server }),
+                Output::AaaSend { server, octets } => {
+                    self.later(Event::ToAaa { node: id, server, octets });
+                }
+                Output::AaaClose { .. } => {}
                 Output::Update { worker, update } => self.nodes[id].update(worker, update),
                 Output::Control { id: question, response } => {
                     self.nodes[id].answers.insert(question, response);

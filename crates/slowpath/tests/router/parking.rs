@@ -111,6 +111,30 @@ fn a_detach_and_an_attachment_elsewhere_lose_nothing_in_either_direction() {
     assert_eq!(delivered(&net, "b1"), (130..200).collect::<Vec<_>>());
 }
 
+/// The event may overtake what the MN sent before it left: that goes its way, and starts no attachment.
+#[test]
+fn what_lay_in_a_queue_when_the_detach_event_came_goes_its_way() {
+    let (mut net, a_hoa, b_hoa) = talking();
+    l2_detach(&mut net, "a2", mn(0xa));
+    let asked = net.aaa.asked.len();
+    for n in 0..20 {
+        send(&mut net, "a2", mn(0xa), a_hoa, b_hoa, n);
+        net.run(MS);
+    }
+    net.run(5 * MS);
+    assert_eq!(delivered(&net, "b1"), (0..20).collect::<Vec<_>>());
+    assert_eq!(net.aaa.asked.len(), asked);
+    // Another's source it is not.
+    send(&mut net, "a2", mn(0xe), a_hoa, b_hoa, 66);
+    net.run(50 * MS);
+    assert_eq!(delivered(&net, "b1").len(), 20);
+    // Later frames show that it is here after all.
+    send(&mut net, "a2", mn(0xa), a_hoa, b_hoa, 99);
+    net.run(50 * MS);
+    assert_eq!(delivered(&net, "b1").last(), Some(&99));
+    assert!(net.aaa.asked.len() > asked);
+}
+
 #[test]
 fn a_node_that_comes_back_where_it_was_gets_what_waited_in_order() {
     let (mut net, a_hoa, b_hoa) = talking();

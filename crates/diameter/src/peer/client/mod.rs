@@ -8,7 +8,7 @@ use crate::base::{self, DisconnectCause};
 use crate::dictionary::result;
 use crate::nasreq::{AaAnswer, AaRequest, Identity, Origin, StRequest};
 use crate::peer::reconnect::Reconnect;
-use crate::peer::requests::{Expired, Kind, Requests};
+use crate::peer::requests::{Expired, Handed, Kind, Requests};
 use crate::peer::rng::Rng;
 use crate::peer::watchdog::{Bark, Watchdog};
 use crate::peer::{EXCHANGE_TIMEOUT, Time};
@@ -64,6 +64,8 @@ pub enum ClientOutput {
         /// Result-Code; 3002 when no answer came.
         result_code: u32,
     },
+    /// With [`ClientConfig::shares`]: a try of T_AAA passed in silence; another server may answer.
+    TryElsewhere(Handed),
     /// A counter by name, one of [`Client::COUNTERS`].
     Count(&'static str),
 }
@@ -91,6 +93,8 @@ pub struct ClientConfig {
     pub tries: u32,
     /// Seed of identifiers and jitter.
     pub seed: u64,
+    /// Other servers may take requests over ([`Client::hand_over`], [`Client::adopt`]).
+    pub shares: bool,
 }
 
 #[derive(Debug)]
@@ -122,6 +126,9 @@ pub struct Client {
     stream: Stream,
     reconnect: Reconnect,
     requests: Requests,
+    /// Requests wait elsewhere for want of an open connection.
+    pressed: bool,
+    shares: bool,
     outputs: VecDeque<ClientOutput>,
 }
 
@@ -158,6 +165,8 @@ impl Client {
             stream: Stream::default(),
             reconnect: Reconnect::new(now, config.tc),
             requests,
+            pressed: false,
+            shares: config.shares,
             outputs: VecDeque::new(),
         };
         client.connect_if_due(now);
@@ -202,6 +211,50 @@ impl Client {
         self.request(now, id, Kind::Stop, message);
     }
 
+    /// Whether requests flow.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open { .. })
+    }
+
+    /// Whether requests wait here for an answer or a connection.
+    pub fn owes(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
+    /// Whether requests wait for any connection: then it is tried as often as if they waited here.
+    pub fn press(&mut self, now: Time, pressed: bool) {
+        self.pressed = pressed;
+        self.connect_if_due(now);
+    }
+
+    fn is_pressed(&self) -> bool {
+        self.pressed || self.owes()
+    }
+
+    /// Everything without an answer, oldest first, to be given to another server.
+    pub fn hand_over(&mut self) -> Vec<Handed> {
+        let keys = self.requests.keys();
+        keys.into_iter().filter_map(|key| self.requests.take(key)).collect()
+    }
+
+    /// Takes a request over from another server of the same realm: the same End-to-End id, and the T bit if it was sent
+    /// there (RFC 6733 §5.5.4).
+    pub fn adopt(&mut self, now: Time, handed: Handed) {
+        let (id, kind) = handed.whose();
+        if matches!(self.state, State::Stopping { .. } | State::Stopped) {
+            return self.give_up(id, kind);
+        }
+        if self.requests.is_full() {
+            self.count("diameter_queue_full");
+            return self.give_up(id, kind);
+        }
+        let key = self.requests.adopt(now, handed);
+        if self.is_open() {
+            self.transmit(now, key);
+        }
+        self.connect_if_due(now);
+    }
+
     /// Sends DPR (cause REBOOTING) and closes when the DPA is in, or after 1 s. Requests under way get no answer.
     pub fn shutdown(&mut self, now: Time) {
         match self.state {
@@ -229,7 +282,7 @@ impl Client {
     /// When to call `handle` with `Timeout`.
     pub fn deadline(&self) -> Option<Time> {
         let own = match &self.state {
-            State::Waiting => self.reconnect.due(!self.requests.is_empty()),
+            State::Waiting => self.reconnect.due(self.is_pressed()),
             State::Connecting { until } | State::WaitCea { until } | State::Dismissed { until } => {
                 *until
             }
@@ -277,9 +330,7 @@ impl Client {
     }
 
     fn connect_if_due(&mut self, now: Time) {
-        if matches!(self.state, State::Waiting)
-            && self.reconnect.due(!self.requests.is_empty()) <= now
-        {
+        if matches!(self.state, State::Waiting) && self.reconnect.due(self.is_pressed()) <= now {
             self.reconnect.started(now);
             self.stream = Stream::default();
             self.state = State::Connecting { until: now + EXCHANGE_TIMEOUT };
@@ -348,6 +399,10 @@ impl Client {
         }
         while let Some(expired) = self.requests.expire(now) {
             match expired {
+                Expired::Again(key) if self.shares => {
+                    let handed = self.requests.take(key);
+                    self.outputs.extend(handed.map(ClientOutput::TryElsewhere));
+                }
                 Expired::Again(key) if matches!(self.state, State::Open { .. }) => {
                     self.transmit(now, key)
                 }

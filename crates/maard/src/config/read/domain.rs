@@ -3,7 +3,7 @@
 
 use super::{ADDRESS, Reader, global};
 use crate::config::scalar;
-use crate::config::tree::{At, Field};
+use crate::config::tree::{At, Field, Map};
 use crate::config::{Aaa, Peer};
 use slowpath::config::Prefix;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -117,11 +117,10 @@ impl Reader<'_> {
     }
 
     pub(super) fn aaa(&self, field: &Field<'_>) -> Option<Aaa> {
-        let map = field.map(self.p, &["server", "host", "realm", "destination_realm"])?;
-        let expected = "an address and a port like \"[2001:db8::1]:3868\"";
-        let server = self.need(&map, "server", "give the AAA's address and port", expected, |t| {
-            t.parse::<SocketAddr>().ok().filter(|a| a.port() != 0)
-        });
+        const KEYS: &[&str] =
+            &["server", "servers", "host", "realm", "destination_realm", "fail_open"];
+        let map = field.map(self.p, KEYS)?;
+        let servers = self.aaa_servers(&map);
         let name = "a host name like maar1.example.org";
         let host =
             self.need(&map, "host", "give this MAAR's Diameter identity", name, scalar::host_name);
@@ -140,7 +139,37 @@ impl Reader<'_> {
             realm.clone(),
             scalar::host_name,
         );
-        Some(Aaa { server: server?.value, host: host?.value, realm, destination_realm })
+        let fail_open = self.or(&map, "fail_open", super::BOOLEAN, false, scalar::boolean);
+        let (servers, host) = (servers?, host?.value);
+        Some(Aaa { servers, host, realm, destination_realm, fail_open })
+    }
+
+    /// `server`, or several in `servers`, the preferred one first.
+    fn aaa_servers(&self, map: &Map<'_>) -> Option<Vec<SocketAddr>> {
+        let expected = "an address and a port like \"[2001:db8::1]:3868\"";
+        let read = |text: &str| text.parse::<SocketAddr>().ok().filter(|a| a.port() != 0);
+        let Some(several) = map.get("servers") else {
+            let mend = "give the AAA's address and port";
+            return Some(vec![self.need(map, "server", mend, expected, read)?.value]);
+        };
+        if map.get("server").is_some() {
+            self.p.add(&several.at, "give either server or servers".to_owned());
+            return None;
+        }
+        let items = several.list(self.p);
+        let servers: Vec<SocketAddr> = items
+            .iter()
+            .filter_map(|item| Some(item.parse(self.p, expected, read)?.value))
+            .collect();
+        if servers.is_empty() || servers.len() > crate::control::MOST_AAA {
+            let most = crate::control::MOST_AAA;
+            self.p.add(&several.at, format!("give 1 to {most} AAA servers"));
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for (item, server) in items.iter().zip(&servers).filter(|(_, s)| !seen.insert(**s)) {
+            self.p.add(&item.at, format!("{server} is named twice"));
+        }
+        (servers.len() == items.len()).then_some(servers)
     }
 
     pub(super) fn mobile_node(&self, field: &Field<'_>) -> Option<At<(Mac, Nai)>> {
