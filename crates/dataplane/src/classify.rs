@@ -5,6 +5,7 @@
 //! Everything that is not forwarded by the table ends here with a name: signalling from an access link,
 //! Neighbour Discovery, link-local scope and multicast, tunnel packets that fail R-34's checks of the outer header.
 
+use crate::PortId;
 use crate::counters::DropReason;
 use crate::fib::{Fib, PortInfo, Role};
 use crate::park::Wait;
@@ -13,7 +14,7 @@ use crate::verdict::PeerId;
 use std::net::Ipv6Addr;
 use wire::addr::{Mac, Prefix64, ROUTER_LINK_LOCAL, ROUTER_MAC};
 use wire::eth::{self, EthHeader};
-use wire::ip6::{self, Ip6Error, Ip6View, Upper};
+use wire::ip6::{self, FRAGMENT_LEN, FragmentHeader, Ip6Error, Ip6View, Upper};
 
 /// Next header: Mobility Header.
 const MOBILITY: u8 = 135;
@@ -31,6 +32,10 @@ pub(crate) enum Fate {
     Unreached(PeerId),
     /// An end marker that is waited for.
     Absorb(Marker),
+    /// A piece of a tunnel packet.
+    Fragment,
+    /// A tunnel packet that is too long for its path, to be sent by this port in two fragments.
+    Split(PortId),
 }
 
 use Fate::{Drop, Punt};
@@ -75,7 +80,7 @@ impl Packet {
     /// Gives the keys.
     #[inline(always)]
     fn fill(&mut self, kind: Kind, start: usize, view: &Ip6View<'_>, upper: Upper) -> [u64; 2] {
-        let len = view.octets().len();
+        let len = view.packet_len();
         let packet = Packet { kind, start, len, src: view.src(), dst: view.dst(), upper };
         *self = packet;
         packet.keys()
@@ -123,8 +128,8 @@ pub(crate) struct Outer {
     pub sent_to_anchor: bool,
 }
 
-/// What the frame in `frame`, received on `port`, is, and the keys of the packet. `packet` is anything unless it may be
-/// forwarded.
+/// What the frame in `frame`, received on `port`, is, and the keys of the packet; `behind` more octets of it are in
+/// further segments. `packet` is anything unless it may be forwarded.
 ///
 /// What nearly all packets are is told here by a few compares; everything else has a function of its own.
 #[inline(always)]
@@ -132,13 +137,14 @@ pub(crate) fn classify(
     fib: &Fib,
     port: &Entrance<'_>,
     frame: &[u8],
+    behind: usize,
     packet: &mut Packet,
 ) -> Result<[u64; 2], Fate> {
     let start = if plain(port, frame) { eth::HEADER_LEN } else { ethernet(port.info, frame)? };
-    let view = Ip6View::new_checked(&frame[start..]).map_err(malformed)?;
+    let view = Ip6View::front(&frame[start..], behind).map_err(malformed)?;
     match port.info.role {
         Role::Access => access(fib, source(frame), start, view, packet),
-        Role::Core => core(fib, port.info, start, view, packet),
+        Role::Core => core(fib, port.info, start, view, behind, packet),
     }
 }
 
@@ -271,12 +277,18 @@ fn core(
     port: &PortInfo,
     start: usize,
     view: Ip6View<'_>,
+    behind: usize,
     packet: &mut Packet,
 ) -> Result<[u64; 2], Fate> {
     if fib.is_own(view.dst_key(), view.dst_low()) {
-        let offset =
-            if view.next_header() == ip6::IPV6_IN_IPV6 { ip6::HEADER_LEN } else { to_self(&view)? };
-        return tunnelled(fib, start, view, offset, packet);
+        let offset = if view.next_header() == ip6::IPV6_IN_IPV6 {
+            ip6::HEADER_LEN
+        } else {
+            to_self(fib, &view)?
+        };
+        // Of a frame in one segment that is 0.
+        let behind = if behind == 0 { 0 } else { view.packet_len() - view.octets().len() };
+        return tunnelled(fib, start, view, offset, behind, packet);
     }
     if !both_travel(&view) || view.has_extensions() {
         return of_the_core(fib, port, start, view, packet);
@@ -331,16 +343,17 @@ fn to_be_forwarded(
 
 /// To our core address, and the tunnelled packet does not follow at once: where it starts, if there is one.
 #[cold]
-fn to_self(view: &Ip6View<'_>) -> Result<usize, Fate> {
+fn to_self(fib: &Fib, view: &Ip6View<'_>) -> Result<usize, Fate> {
+    if view.next_header() == ip6::FRAGMENT && is_tunnel_piece(view, fib)? {
+        return Err(Fate::Fragment);
+    }
     let upper = view.upper().map_err(malformed)?;
     if upper.protocol == ip6::IPV6_IN_IPV6 {
         // A Linux tunnel puts the encapsulation limit there; nothing else belongs between.
-        let one_header = view.octets().get(41).map(|units| 40 + (*units as usize + 1) * 8);
-        let options = view.next_header() == DESTINATION_OPTIONS && one_header == Some(upper.offset);
-        return match (upper.fragment, options) {
-            (true, _) => Err(Drop(DropReason::TunnelFragment)),
-            (false, true) => Ok(upper.offset),
-            (false, false) => Err(Drop(DropReason::TunnelExtHeader)),
+        return if upper.offset == behind_options(view) {
+            Ok(upper.offset)
+        } else {
+            Err(Drop(DropReason::TunnelExtHeader))
         };
     }
     if upper.fragment {
@@ -352,6 +365,32 @@ fn to_self(view: &Ip6View<'_>) -> Result<usize, Fate> {
     Err(icmp_punt(view, &upper).unwrap_or(Drop(DropReason::OwnNoListener)))
 }
 
+/// Whether a packet to our core address that begins with a Fragment header is a piece of a peer's tunnel packet. A whole
+/// one behind such a header is none (RFC 6946).
+fn is_tunnel_piece(view: &Ip6View<'_>, fib: &Fib) -> Result<bool, Fate> {
+    let header = FragmentHeader::parse(view.payload()).ok_or(malformed(Ip6Error::Extension))?;
+    let tunnel = matches!(header.next_header, ip6::IPV6_IN_IPV6 | DESTINATION_OPTIONS);
+    if !tunnel || header.is_atomic() {
+        return Ok(false);
+    }
+    let peer = fib.peer_at(view.src());
+    peer.map(|_| true).ok_or(Drop(DropReason::TunnelNotPeer))
+}
+
+/// Where a tunnelled packet may begin at the latest: behind an atomic Fragment header, if there is one, and behind one
+/// Destination Options header.
+fn behind_options(view: &Ip6View<'_>) -> usize {
+    let octet = |at: usize| view.octets().get(at).copied().unwrap_or_default();
+    let (mut next, mut at) = (view.next_header(), ip6::HEADER_LEN);
+    if next == ip6::FRAGMENT {
+        (next, at) = (octet(at), at + FRAGMENT_LEN);
+    }
+    if next == DESTINATION_OPTIONS {
+        at += (usize::from(octet(at + 1)) + 1) * 8;
+    }
+    at
+}
+
 /// R-34's checks that need no lookup in the binding table. One decapsulation a frame: what is inside is forwarded or
 /// dropped, never looked into again.
 #[inline(always)]
@@ -360,11 +399,12 @@ fn tunnelled(
     start: usize,
     view: Ip6View<'_>,
     offset: usize,
+    behind: usize,
     packet: &mut Packet,
 ) -> Result<[u64; 2], Fate> {
     let peer =
         fib.peer_of(view.src_key(), view.src_low()).ok_or(Drop(DropReason::TunnelNotPeer))?;
-    let inner = Ip6View::new_checked(&view.octets()[offset..]).map_err(malformed)?;
+    let inner = Ip6View::front(&view.octets()[offset..], behind).map_err(malformed)?;
     let upper = if both_travel(&inner) && !inner.has_extensions() {
         Upper::plain(inner.next_header())
     } else {

@@ -46,7 +46,7 @@ family!(
     Tunnelled = "tunnelled",
     /// Sent natively by a route.
     Native = "native",
-    /// Taken in: end markers of other MAARs.
+    /// Taken in: end markers of other MAARs, and pieces of tunnel packets that wait for the last one.
     Absorbed = "absorbed",
     /// Waiting now for an exchange to end or a mobile node to come back: goes up and down.
     Parked = "parked",
@@ -75,13 +75,19 @@ family!(
     HoldsFull = "info.holds_full",
     /// End markers not reported because the punt ring was full; the wait ends by its time.
     MarkersHeldBack = "info.markers_held_back",
+    /// Packets that left in a tunnel packet of two fragments.
+    Fragmented = "info.fragmented",
+    /// Tunnel packets put together of their fragments; each then counts as the frame its last piece came in.
+    Reassembled = "info.reassembled",
+    /// Tunnel packets given up because a fragment did not come within a second.
+    ReassemblyTimeouts = "info.reassembly_timeouts",
 });
 
 family!(
     /// Why a frame was dropped.
     DropReason, Count::ALL.len() + Info::ALL.len(), {
-    /// More than one mbuf segment.
-    NotContiguous = "drop.not_contiguous",
+    /// In segments, the first of which has no room for the headers.
+    HeadersScattered = "drop.headers_scattered",
     /// Shorter than an Ethernet header.
     EthTruncated = "drop.eth_truncated",
     /// Tagged for a VLAN that is not the port's.
@@ -124,8 +130,16 @@ family!(
     TunnelNotPeer = "drop.tunnel_not_peer",
     /// Tunnel packet with extension headers other than one Destination Options header.
     TunnelExtHeader = "drop.tunnel_ext_header",
-    /// Tunnel packet in fragments.
-    TunnelFragment = "drop.tunnel_fragment",
+    /// Fragment of a tunnel packet that is empty, ends off a unit of 8, or lies beyond the largest packet.
+    FragmentMalformed = "drop.fragment_malformed",
+    /// Fragment of a tunnel packet that overlaps another one, and those of the same packet after it (RFC 5722).
+    FragmentOverlap = "drop.fragment_overlap",
+    /// Fragment of a tunnel packet that came before.
+    FragmentDuplicate = "drop.fragment_duplicate",
+    /// Fragment of one more tunnel packet than 64 of a peer or 256 of all.
+    ReassemblyFull = "drop.reassembly_full",
+    /// Tunnel packet in fragments that does not fit one buffer, or comes in more than 8.
+    ReassemblyTooBig = "drop.reassembly_too_big",
     /// Inner source belongs to a mobile node that is attached here.
     InnerSourceHere = "drop.inner_source_here",
     /// Inner destination is this MAAR itself.
@@ -150,8 +164,8 @@ family!(
     PeerUnknown = "drop.peer_unknown",
     /// The peer's next hop is not resolved.
     PeerUnresolved = "drop.peer_unresolved",
-    /// Fits the tunnel only with the outer packet in fragments.
-    TunnelNeedsFragments = "drop.tunnel_needs_fragments",
+    /// It had to leave in two fragments, and there was no buffer for the second.
+    FragmentNoBuffer = "drop.fragment_no_buffer",
     /// No room in front of the packet for the outer header.
     NoHeadroom = "drop.no_headroom",
     /// The worker of its flow is behind: its ring of the mesh is full.
@@ -185,7 +199,7 @@ family!(
 });
 
 /// Index of the first punt counter.
-const PUNTS: usize = DropReason::NotContiguous.index() + DropReason::ALL.len();
+const PUNTS: usize = DropReason::HeadersScattered.index() + DropReason::ALL.len();
 /// Counters of a worker.
 pub(crate) const COUNTERS: usize = PUNTS + PuntReason::ALL.len();
 
@@ -309,7 +323,7 @@ mod tests {
         counts.received(5);
         counts.count(Count::Native);
         counts.info(Info::Decapsulated);
-        counts.drop(DropReason::NotContiguous);
+        counts.drop(DropReason::HeadersScattered);
         counts.drop(DropReason::BudgetTooBig);
         counts.punt(PuntReason::NeighborDiscovery);
         counts.punt(PuntReason::TooBig);
@@ -324,7 +338,7 @@ mod tests {
             ("rx", 5),
             ("native", 1),
             ("info.decapsulated", 1),
-            ("drop.not_contiguous", 1),
+            ("drop.headers_scattered", 1),
             ("drop.budget_too_big", 1),
             ("punt.neighbor_discovery", 1),
             ("punt.too_big", 1),

@@ -202,7 +202,9 @@ fn prebuilt(own: Ipv6Addr, peer: Peer, hop_limit: u8, hop: NextHop) -> Tunnel {
     let (eth, outer) = header.split_at_mut(eth::HEADER_LEN);
     eth.copy_from_slice(&hop.neighbor.eth);
     ip6::write_header(outer, own, peer.address, ip6::IPV6_IN_IPV6, hop_limit, 0);
-    let path_mtu = peer.path_mtu.map_or(hop.mtu, |told| hop.mtu.min(usize::from(told)));
+    // No path of IPv6 is smaller, whatever was told.
+    let told = peer.path_mtu.map_or(hop.mtu, |told| usize::from(told).max(ip6::MIN_MTU));
+    let path_mtu = hop.mtu.min(told);
     Tunnel { header, port: hop.neighbor.port, path_mtu }
 }
 

@@ -74,7 +74,35 @@ fn encapsulate<B: PacketBuf>(
     sent_to_anchor: bool,
     buf: &mut B,
 ) -> Result<(), Fate> {
-    fits_tunnel(packet.len, tunnel.path_mtu)?;
+    if packet.len + ip6::HEADER_LEN > tunnel.path_mtu {
+        return Err(too_long(packet, tunnel, sent_to_anchor, buf));
+    }
+    wrap(packet, tunnel, sent_to_anchor, buf)
+}
+
+/// what does not fit its tunnel is answered with Packet Too Big, but for the 1280 octets that every path must take:
+/// these leave in two fragments.
+#[cold]
+fn too_long<B: PacketBuf>(
+    packet: &Packet,
+    tunnel: &Tunnel,
+    sent_to_anchor: bool,
+    buf: &mut B,
+) -> Fate {
+    if packet.len > ip6::MIN_MTU {
+        return Punt(PuntReason::TunnelTooBig);
+    }
+    wrap(packet, tunnel, sent_to_anchor, buf).err().unwrap_or(Fate::Split(tunnel.port))
+}
+
+/// The outer header in front, whatever the path takes.
+#[inline(always)]
+fn wrap<B: PacketBuf>(
+    packet: &Packet,
+    tunnel: &Tunnel,
+    sent_to_anchor: bool,
+    buf: &mut B,
+) -> Result<(), Fate> {
     let frame = rewrite(packet, &tunnel.header, buf)?;
     let (header, inner) = frame.split_at_mut(TUNNEL_HEADER_LEN);
     let traffic_class = inner[0] << 4 | inner[1] >> 4;
@@ -85,18 +113,6 @@ fn encapsulate<B: PacketBuf>(
     // Fits: the path's MTU is below 65,576.
     outer[4..6].copy_from_slice(&(packet.len as u16).to_be_bytes());
     Ok(())
-}
-
-/// what does not fit is answered with Packet Too Big, down to the 1280 octets that every path must take.
-fn fits_tunnel(len: usize, path_mtu: usize) -> Result<(), Fate> {
-    if len + ip6::HEADER_LEN <= path_mtu {
-        return Ok(());
-    }
-    Err(if len > ip6::MIN_MTU {
-        Punt(PuntReason::TunnelTooBig)
-    } else {
-        Drop(DropReason::TunnelNeedsFragments)
-    })
 }
 
 /// Puts `header` in front of the packet in place of what was there, cuts off what lies behind it, and does to the

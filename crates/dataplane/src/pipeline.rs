@@ -8,6 +8,7 @@ use crate::classify::{Entrance, Fate, Kind, Packet, classify};
 use crate::counters::{Count, Counts, DropReason, Info};
 use crate::fib::{Fib, PortInfo};
 use crate::forward::{forward, strip_tunnel};
+use crate::fragment::{Fragments, Waits};
 use crate::hold::Holds;
 use crate::park::Parks;
 use crate::punt::Punts;
@@ -33,6 +34,7 @@ pub(crate) struct Pipeline<B> {
     /// With other workers, when flows are spread in software.
     pub mesh: Option<Mesh<B>>,
     pub holds: Holds,
+    pub fragments: Fragments<B>,
     pub counts: Counts,
     pub read: Read,
 }
@@ -72,11 +74,11 @@ impl Read {
         fib: &Fib,
         info: &PortInfo,
         table: Lookups<'_>,
-        burst: &[B],
+        burst: &mut [B],
     ) {
         let port = Entrance::new(info);
         let places = self.packets.iter_mut().zip(&mut self.fates).zip(&mut self.asked);
-        for (i, (buf, ((packet, fate), asked))) in burst.iter().zip(places).enumerate() {
+        for (i, (buf, ((packet, fate), asked))) in burst.iter_mut().zip(places).enumerate() {
             match read(fib, &port, buf, packet) {
                 Ok([src, dst]) => {
                     *fate = None;
@@ -138,6 +140,8 @@ pub(crate) enum Source {
     Port,
     /// Another worker: they are run here.
     Mesh,
+    /// This worker, which put a packet together: its frames have been counted.
+    Pieces,
 }
 
 impl<B: PacketBuf> Pipeline<B> {
@@ -156,10 +160,12 @@ impl<B: PacketBuf> Pipeline<B> {
         if burst.is_empty() {
             return;
         }
-        let Pipeline { fib, table, punts, samples, parks, mesh, holds, counts, read } = self;
+        let Pipeline { fib, table, punts, samples, parks, mesh, holds, fragments, counts, read } =
+            self;
         match source {
             Source::Port => counts.received(burst.len()),
             Source::Mesh => counts.infos(Info::TakenOver, burst.len()),
+            Source::Pieces => {}
         }
         let Some(info) = fib.port(port) else {
             burst.drain(..).for_each(|_| counts.drop(DropReason::PortUnknown));
@@ -167,7 +173,7 @@ impl<B: PacketBuf> Pipeline<B> {
         };
         let lookups = table.lookups();
         read.classify(fib, info, lookups, burst);
-        if source == Source::Port
+        if source != Source::Mesh
             && let Some(mesh) = mesh
         {
             mesh.hand_over(port, burst, read, counts);
@@ -192,7 +198,7 @@ impl<B: PacketBuf> Pipeline<B> {
             let (packet, [src, dst]) = (&read.packets[i], read.words[i]);
             let words = Words { src, dst };
             if let Some(fate) = read.fates[i] {
-                end(fate, port, None, buf, punts, counts);
+                end(fate, port, None, buf, &mut Ends { fib, punts, fragments, counts }, tx);
                 continue;
             }
             if matches!(packet.kind, Kind::Tunnelled(_)) {
@@ -213,13 +219,41 @@ impl<B: PacketBuf> Pipeline<B> {
                 }
                 Err(Fate::Park(wait)) => {
                     waiting = true;
-                    unpark::park(&router, (packet, words), wait, buf, parks, punts, counts, tx);
+                    let mut ends = Ends { fib, punts, fragments, counts };
+                    unpark::park(&router, (packet, words), wait, buf, parks, &mut ends, tx);
                 }
-                Err(fate) => end(fate, port, Some(packet), buf, punts, counts),
+                Err(fate) => {
+                    let mut ends = Ends { fib, punts, fragments, counts };
+                    end(fate, port, Some(packet), buf, &mut ends, tx);
+                }
             }
+        }
+        if self.fragments.has_whole() {
+            self.run_whole(tx);
+        }
+    }
+
+    /// Packets that were put together in a burst, each as if it had come whole. None of them is a piece.
+    #[cold]
+    fn run_whole(&mut self, tx: &mut impl Transmit<B>) {
+        while let Some((port, buf)) = self.fragments.next_whole() {
+            let mut burst = ArrayVec::new();
+            burst.push(buf);
+            self.run(Source::Pieces, port, &mut burst, tx);
         }
     }
 }
+
+/// Where frames go that are not forwarded.
+pub(crate) struct Ends<'a, B> {
+    pub fib: &'a Fib,
+    pub punts: &'a mut Punts<B>,
+    pub fragments: &'a mut Fragments<B>,
+    pub counts: &'a mut Counts,
+}
+
+/// Octets of a frame that the slow path reads at most: the least MTU of IPv6, with room for Ethernet headers.
+const QUOTED: usize = 1280 + 32;
 
 /// A frame that is not forwarded.
 #[cold]
@@ -228,9 +262,10 @@ pub(crate) fn end<B: PacketBuf>(
     port: PortId,
     packet: Option<&Packet>,
     mut buf: B,
-    punts: &mut Punts<B>,
-    counts: &mut Counts,
+    ends: &mut Ends<'_, B>,
+    tx: &mut impl Transmit<B>,
 ) {
+    let Ends { fib, punts, fragments, counts } = ends;
     let why = match fate {
         Fate::Drop(why) => return counts.drop(why),
         Fate::Punt(why) => why,
@@ -245,11 +280,32 @@ pub(crate) fn end<B: PacketBuf>(
             }
             return;
         }
+        Fate::Fragment => {
+            return match fragments.take(fib, port, buf, counts) {
+                Ok(Waits::Yes) => counts.count(Count::Absorbed),
+                Ok(Waits::No) => {}
+                Err(why) => counts.drop(why),
+            };
+        }
+        Fate::Split(out) => {
+            let Some((first, second)) = fragments.split(fib, buf) else {
+                return counts.drop(DropReason::FragmentNoBuffer);
+            };
+            counts.count(Count::Tunnelled);
+            counts.info(Info::Fragmented);
+            tx.transmit(out, first);
+            return tx.transmit(out, second);
+        }
         // Only a packet that was read parks, and is not brought here.
         Fate::Park(_) => return counts.drop(DropReason::ParkFull),
     };
     if let Some(packet) = packet {
         strip_tunnel(packet, &mut buf);
+    }
+    // Of a frame in segments the slow path sees the first: what it quotes of a packet is there then.
+    let len = buf.frame_len();
+    if !buf.is_contiguous() && !buf.pull_up(len.min(QUOTED)) {
+        return counts.drop(DropReason::HeadersScattered);
     }
     match punts.frame(port, why, buf) {
         Ok(()) => counts.punt(why),
@@ -262,12 +318,30 @@ pub(crate) fn end<B: PacketBuf>(
 pub(crate) fn read<B: PacketBuf>(
     fib: &Fib,
     port: &Entrance<'_>,
-    buf: &B,
+    buf: &mut B,
     packet: &mut Packet,
 ) -> Result<[u64; 2], Fate> {
     if buf.is_contiguous() {
-        classify(fib, port, buf.data(), packet)
+        classify(fib, port, buf.data(), 0, packet)
     } else {
-        Err(Fate::Drop(DropReason::NotContiguous))
+        read_chain(fib, port, buf, packet)
     }
+}
+
+/// Octets that hold all headers anybody sends: those of a tunnel with its options, and those of the packet inside.
+const HEADERS: usize = 256;
+
+/// A frame in several segments: its headers are brought together in the first, the rest stays where it is.
+#[cold]
+fn read_chain<B: PacketBuf>(
+    fib: &Fib,
+    port: &Entrance<'_>,
+    buf: &mut B,
+    packet: &mut Packet,
+) -> Result<[u64; 2], Fate> {
+    let len = buf.frame_len();
+    if !buf.pull_up(len.min(HEADERS)) {
+        return Err(Fate::Drop(DropReason::HeadersScattered));
+    }
+    classify(fib, port, buf.data(), len - buf.data().len(), packet)
 }

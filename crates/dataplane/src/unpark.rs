@@ -3,10 +3,10 @@
 //! first packet of each key again. Read first: [`crate::park`].
 
 use crate::classify::{Entrance, Fate, Kind, Packet};
-use crate::counters::{Count, Counts, DropReason, Info};
+use crate::counters::{Count, DropReason, Info};
 use crate::forward::forward;
 use crate::park::{By, ParkKey, Parks, Wait, Why};
-use crate::pipeline::{Pipeline, end, read};
+use crate::pipeline::{Ends, Pipeline, end, read};
 use crate::punt::{PuntReason, Punts};
 use crate::route::{Router, Words, towards};
 use crate::worker::Transmit;
@@ -54,42 +54,35 @@ fn straight(packet: &Packet) -> Option<ParkKey> {
 
 /// Parks a packet, or does what is to be done where it may not.
 #[cold]
-#[allow(clippy::too_many_arguments, reason = "the parts of a pipeline, borrowed one by one")]
 pub(crate) fn park<B: PacketBuf>(
     router: &Router<'_>,
     (packet, words): (&Packet, Words),
     wait: Wait,
     mut buf: B,
     parks: &mut Parks<B>,
-    punts: &mut Punts<B>,
-    counts: &mut Counts,
+    ends: &mut Ends<'_, B>,
     tx: &mut impl Transmit<B>,
 ) {
     if parks.given_up(wait.key) && parks.holding(wait.key).is_none() {
         let router = Router { parking: false, ..*router };
         return match router.decide(packet, words).and_then(|way| forward(way, packet, &mut buf)) {
             Ok((out, count)) => {
-                counts.count(count);
+                ends.counts.count(count);
                 tx.transmit(out, buf);
             }
-            Err(fate) => end(fate, router.port, Some(packet), buf, punts, counts),
+            Err(fate) => end(fate, router.port, Some(packet), buf, ends, tx),
         };
     }
     match parks.push(wait, router.port, packet.src, buf) {
         Ok(()) => {
-            counts.info(Info::Parkings);
-            tell(parks, punts, wait.key);
+            ends.counts.info(Info::Parkings);
+            tell(parks, ends.punts, wait.key);
         }
         // It starts the attachment all the same.
-        Err(buf) if wait.why == Why::Stranger => end(
-            Fate::Punt(PuntReason::UnknownStation),
-            router.port,
-            Some(packet),
-            buf,
-            punts,
-            counts,
-        ),
-        Err(_) => counts.drop(DropReason::ParkFull),
+        Err(buf) if wait.why == Why::Stranger => {
+            end(Fate::Punt(PuntReason::UnknownStation), router.port, Some(packet), buf, ends, tx)
+        }
+        Err(_) => ends.counts.drop(DropReason::ParkFull),
     }
 }
 
@@ -142,7 +135,9 @@ impl<B: PacketBuf> Pipeline<B> {
             return true;
         }
         self.parks.gone(key);
-        end(in_vain(fate), port, packet.as_ref(), buf, &mut self.punts, &mut self.counts);
+        let Pipeline { fib, punts, fragments, counts, .. } = self;
+        let mut ends = Ends { fib, punts, fragments, counts };
+        end(in_vain(fate), port, packet.as_ref(), buf, &mut ends, tx);
         true
     }
 

@@ -4,6 +4,7 @@
 
 use crate::counters::{Counts, Info, Stats};
 use crate::fib::Fib;
+use crate::fragment::Fragments;
 use crate::hold::Holds;
 use crate::park::Parks;
 use crate::pipeline::{Pipeline, Read, Source};
@@ -12,11 +13,12 @@ use crate::sample::Samples;
 use crate::spread::Mesh;
 use crate::table::{Parts, Refused, ShardWriter, Table};
 use crate::update::Update;
-use crate::{BURST, PortId};
+use crate::{BURST, PortId, WorkerId};
 use arrayvec::ArrayVec;
 use rtrb::RingBuffer;
 use std::sync::Arc;
 use wire::buf::PacketBuf;
+use wire::time::Instant;
 
 /// Updates applied in one turn at most: some microseconds between two bursts.
 const UPDATES: usize = 64;
@@ -82,7 +84,7 @@ pub fn workers_on<B: PacketBuf>(
     fib: Arc<Fib>,
 ) -> (Vec<Worker<B>>, Vec<WorkerEnds<B>>, Table) {
     let Parts { table, writers, readers } = parts;
-    let one = |(shard, reader)| {
+    let one = |(worker, (shard, reader)): (usize, _)| {
         let (updates_in, updates) = RingBuffer::new(sizes.updates);
         let (punts, punts_out) = RingBuffer::new(sizes.punts);
         let stats = Arc::new(Stats::default());
@@ -94,6 +96,7 @@ pub fn workers_on<B: PacketBuf>(
             parks: Parks::new(sizes.parked),
             mesh: None,
             holds: Holds::new(),
+            fragments: Fragments::new(worker as WorkerId),
             counts: Counts::new(),
             read: Read::new(),
         };
@@ -102,7 +105,7 @@ pub fn workers_on<B: PacketBuf>(
             Worker { pipeline, shard, updates, returning: None, applied: 0, turns: 0, stats };
         (worker, ends)
     };
-    let (workers, ends) = writers.into_iter().zip(readers).map(one).unzip();
+    let (workers, ends) = writers.into_iter().zip(readers).enumerate().map(one).unzip();
     (workers, ends, table)
 }
 
@@ -142,6 +145,18 @@ impl<B: PacketBuf> Worker<B> {
     #[inline]
     pub fn holds(&self) -> bool {
         !self.pipeline.parks.is_empty()
+    }
+
+    /// Whether pieces of tunnel packets wait: then [`Worker::expire`] is to be called now and then.
+    #[inline]
+    pub fn reassembles(&self) -> bool {
+        self.pipeline.fragments.wait()
+    }
+
+    /// Gives up tunnel packets whose pieces did not come within a second, counted from the first call after the
+    /// first piece.
+    pub fn expire(&mut self, now: Instant) {
+        self.pipeline.fragments.expire(now, &mut self.pipeline.counts);
     }
 
     /// Between bursts: applies updates, publishes counters, marks a finished turn.

@@ -69,7 +69,7 @@ impl<'c> Plan<'c> {
         }
         if let Some(mtu) = core_mtu(self.config).filter(|mtu| *mtu < IPV6_MIN_MTU + TUNNEL) {
             lines.push(format!(
-                "core MTU {mtu} leaves tunnels less than 1280 octets: large packets to peers are dropped; raise it to 1320"
+                "core MTU {mtu} leaves tunnels less than 1280 octets: large packets to peers travel in two fragments; raise it to 1320"
             ));
         }
         let open = self.config.peers.iter().filter(|peer| peer.keys.is_empty());

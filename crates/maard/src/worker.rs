@@ -2,7 +2,8 @@
 //! The poll loop: receive a burst, run the packet program, send. Read [`PollLoop::run`] first, then
 //! `dataplane::worker`.
 //!
-//! A turn looks at every port once. Nothing here waits, allocates, locks, logs or reads a clock; a worker that polls
+//! A turn looks at every port once. Nothing here waits, allocates, locks, logs or reads a clock
+//! for a packet; a worker that polls
 //! adaptively sleeps when nothing came.
 
 use crate::config::Poll;
@@ -13,6 +14,7 @@ use dataplane::{BURST, PortId};
 use dpdk::{Mbuf, RxQueue, TxQueue};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 /// Turns between two looks at the rings and the stop flag while there is traffic.
 const HOUSEKEEPING: u32 = 8;
@@ -41,6 +43,8 @@ pub struct PollLoop {
     relayed: Vec<rtrb::Consumer<Outgoing>>,
     poll: Poll,
     stop: Arc<AtomicBool>,
+    /// Where its time begins.
+    since: Instant,
     /// Under a load test: the longest housekeeping so far, in cycles of the time stamp counter.
     longest: Option<Arc<AtomicU64>>,
 }
@@ -55,7 +59,8 @@ impl PollLoop {
         stop: Arc<AtomicBool>,
     ) -> PollLoop {
         let Hand { receive, transmit, relayed } = hand;
-        PollLoop { worker, receive, transmit, outgoing, relayed, poll, stop, longest: None }
+        let since = Instant::now();
+        PollLoop { worker, receive, transmit, outgoing, relayed, poll, stop, since, longest: None }
     }
 
     /// Takes the time of each housekeeping; where the longest one is told, in cycles of the time stamp counter. Who
@@ -132,6 +137,11 @@ impl PollLoop {
     }
 
     fn housekeeping(&mut self) {
+        if self.worker.reassembles() {
+            // The one clock a worker reads, and only while pieces of tunnel packets wait.
+            let now = self.since.elapsed().as_micros() as u64;
+            self.worker.expire(wire::time::Instant(now));
+        }
         let Some(longest) = &self.longest else { return self.worker.housekeeping() };
         let start = dpdk::cycles::now();
         self.worker.housekeeping();

@@ -31,7 +31,9 @@ impl<'a> Received<'a> {
     pub(crate) fn parse(port: PortId, info: PortInfo, frame: &'a [u8]) -> Option<Received<'a>> {
         let eth = EthHeader::parse(frame)?;
         let ip = (eth.ethertype == eth::IPV6)
-            .then(|| Ip6View::new_checked(frame.get(eth.len..).unwrap_or_default()).ok())
+            // Quoted: of a frame in several segments there is the first alone. Whoever reads further than the header
+            // checks lengths of its own.
+            .then(|| Ip6View::quoted(frame.get(eth.len..).unwrap_or_default()).ok())
             .flatten();
         Some(Received { port, info, eth, ip })
     }

@@ -6,7 +6,7 @@ use dataplane::PortId;
 use dataplane::park::{By, ParkKey};
 use dataplane::update::Update;
 use dataplane::verdict::{Station, Verdict, station_key};
-use etherparse::{Ipv6HeaderSlice, LaxSlicedPacket, SlicedPacket};
+use etherparse::{Ipv6ExtensionsSlice, Ipv6HeaderSlice, LaxSlicedPacket, SlicedPacket};
 
 /// splitmix64: a seed is all there is to repeat a run.
 struct Random(u64);
@@ -24,6 +24,25 @@ impl Random {
     fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len())]
     }
+}
+
+/// A piece of a tunnel packet.
+fn any_piece(random: &mut Random, whole: &[u8]) -> Vec<u8> {
+    let len = whole.len() - 54;
+    let (offset, take) = match random.below(5) {
+        0 | 1 => (0, 24),
+        2 | 3 => (24, len - 24),
+        _ => (8 * random.below(len / 8), 8 * random.below(4)),
+    };
+    let take = take.min(len - offset);
+    let more = offset + take < len;
+    let id = random.below(2) as u32;
+    let header = wire::ip6::FragmentHeader { next_header: whole[20], offset, more, id };
+    let octets = &whole[54 + offset..54 + offset + take];
+    let mut frame = [&whole[..54], &header.octets(), octets].concat();
+    frame[20] = 44;
+    frame[18..20].copy_from_slice(&((8 + take) as u16).to_be_bytes());
+    frame
 }
 
 const ADDRESSES: [&str; 12] = [
@@ -48,8 +67,13 @@ fn any_verdict(random: &mut Random) -> Verdict {
 fn any_frame(random: &mut Random) -> Vec<u8> {
     let (src, dst) = (*random.one(&ADDRESSES), *random.one(&ADDRESSES));
     let peer = *random.one(&[A_MAAR1, A_MAAR2, B_MAAR1, B_MAAR2, S]);
-    match random.below(6) {
+    match random.below(8) {
         0 | 1 => from_a(src, dst),
+        6 => {
+            let data = vec![1; 1205 + random.below(40)];
+            frame(wire::addr::ROUTER_MAC, MAC_A, src, B_HOA1, 17, &udp(&data))
+        }
+        7 => any_piece(random, &by_tunnel(peer, src, dst)),
         4 => {
             let marker = frame(CORE_MAC, MAC_ROUTER, B_MAAR2, dst, 59, &[]);
             around(peer, &marker[14..])
@@ -105,6 +129,13 @@ fn check(frame: &[u8], mutated: bool) {
     }
     let outer = Ipv6HeaderSlice::from_slice(&frame[14..]).expect("an IPv6 header");
     assert_eq!(outer.payload_length() as usize, frame.len() - 54);
+    if outer.source_addr() == at(A_MAAR3) && outer.next_header().0 == 44 {
+        let (fragment, next, data) =
+            Ipv6ExtensionsSlice::from_slice(outer.next_header(), &frame[54..]).expect("walked");
+        assert_eq!(next.0, 41);
+        assert!(fragment.is_fragmenting_payload() && frame.len() <= 14 + 1300);
+        assert!(data.len() <= 1280 && !data.is_empty());
+    }
     if outer.source_addr() == at(A_MAAR3) && outer.next_header().0 == 41 {
         let inner = Ipv6HeaderSlice::from_slice(&frame[54..]).expect("an inner IPv6 header");
         assert_eq!(inner.payload_length() as usize, frame.len() - 94);
@@ -116,13 +147,13 @@ fn check(frame: &[u8], mutated: bool) {
 
 #[test]
 fn ten_thousand_random_frames_in_random_tables_have_one_count_each() {
-    let mut verdicts = 0;
+    let (mut verdicts, mut reassembled) = (0, 0);
     for seed in 0..20 {
         println!("seed {seed}");
         let mut random = Random(seed);
-        let mut rig = Rig::parking();
+        let mut rig = Rig::narrow(if seed % 2 == 0 { 1500 } else { 1300 });
         let mut waiting = 0;
-        for _ in 0..50 {
+        for round in 0..50 {
             for _ in 0..2 {
                 let key = match random.below(8) {
                     0 => station_key(MAC_A),
@@ -142,6 +173,7 @@ fn ten_thousand_random_frames_in_random_tables_have_one_count_each() {
                 frame
             };
             let frames: Vec<_> = (0..10).map(|_| frame()).collect();
+            rig.worker.expire(wire::time::Instant(round * 50_000));
             let out = rig.run(port, &frames);
             assert_eq!(out.all["rx"], 10);
             let final_counts = out.counts.values().sum::<u64>();
@@ -151,14 +183,19 @@ fn ten_thousand_random_frames_in_random_tables_have_one_count_each() {
                 of.map(|(_, n)| *n as usize).sum()
             };
             let left = final_counts as usize - sum("drop.") - sum("punt.") - sum("absorbed");
+            let fragmented = out.all.get("info.fragmented").copied().unwrap_or(0) as usize;
+            reassembled += out.all.get("info.reassembled").copied().unwrap_or(0);
+            let left = left + fragmented;
             assert_eq!((out.sent.len(), out.punted.len()), (left, sum("punt.")));
             out.sent.iter().for_each(|(_, frame)| check(frame, mutated));
             verdicts |= usize::from(left > 0)
                 | usize::from(sum("punt.") > 0) << 1
                 | usize::from(out.waiting > waiting) << 2
-                | usize::from(out.waiting < waiting) << 3;
+                | usize::from(out.waiting < waiting) << 3
+                | usize::from(fragmented > 0) << 4;
             waiting = out.waiting;
         }
     }
-    assert_eq!(verdicts, 15, "they forward, punt, park and release something");
+    assert_eq!(verdicts, 31, "they forward, punt, park, release and split something");
+    assert!(reassembled > 0);
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use wire::addr::{Mac, Prefix64, ROUTER_MAC};
-use wire::buf::{PacketBuf, VecBuf};
+use wire::buf::VecBuf;
 use wire::{eth, ip6};
 
 pub const ACCESS: PortId = 0;
@@ -163,7 +163,7 @@ pub struct Sent(pub Vec<(PortId, Vec<u8>)>);
 
 impl Transmit<VecBuf> for Sent {
     fn transmit(&mut self, port: PortId, buf: VecBuf) {
-        self.0.push((port, buf.data().to_vec()));
+        self.0.push((port, buf.to_vec()));
     }
 }
 
@@ -232,6 +232,13 @@ impl Rig {
         Rig::sized(fib(), &bindings(), 4096)
     }
 
+    /// As [`Rig::parking`], with a core port of so many octets.
+    pub fn narrow(mtu: u16) -> Rig {
+        let mut fib = fib();
+        fib.ports[CORE as usize].mtu = mtu;
+        Rig::sized(fib, &bindings(), 4096)
+    }
+
     fn sized(fib: FibBuilder, bindings: &[(u64, Verdict)], parked: usize) -> Rig {
         let sizes = Sizes { bindings: 64, updates: 256, punts: 256, parked };
         let (mut workers, mut ends, _) = workers(1, sizes, Arc::new(fib.build()));
@@ -277,6 +284,12 @@ impl Rig {
         self.collect(sent)
     }
 
+    /// A look at the time, in milliseconds since some start.
+    pub fn expire(&mut self, ms: u64) -> Out {
+        self.worker.expire(wire::time::Instant(ms * 1000));
+        self.turn()
+    }
+
     /// A turn in which nothing comes.
     pub fn turn(&mut self) -> Out {
         let mut sent = Sent::default();
@@ -301,7 +314,7 @@ impl Rig {
         let mut out = Out { sent: sent.0, ..Out::default() };
         while let Ok(punt) = self.ends.punts.pop() {
             match punt {
-                Punt::Frame { reason, buf, .. } => out.punted.push((reason, buf.data().to_vec())),
+                Punt::Frame { reason, buf, .. } => out.punted.push((reason, buf.to_vec())),
                 Punt::Session { hoa, cn } => out.sessions.push((hoa, cn)),
                 Punt::Parked(report) => out.parked.push(report),
                 Punt::Marker(marker) => out.markers.push(marker),

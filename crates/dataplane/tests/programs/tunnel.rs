@@ -40,7 +40,13 @@ fn a_destination_options_header_before_the_inner_packet_is_walked_and_no_other()
     Rig::new().one(CORE, &with(0, &limit)).dropped_as("tunnel_ext_header");
     let two = [[60, 0, 4, 1, 4, 1, 1, 0], limit].concat();
     Rig::new().one(CORE, &with(60, &two)).dropped_as("tunnel_ext_header");
-    Rig::new().one(CORE, &with(44, &[41, 0, 0, 1, 0, 0, 0, 1])).dropped_as("tunnel_fragment");
+    // A Fragment header around the whole packet is none (RFC 6946), wherever else one stands it is not walked.
+    let atomic = [41, 0, 0, 0, 0, 0, 0, 1];
+    Rig::new().one(CORE, &with(44, &atomic)).sent_as("delivered");
+    let behind = [[60, 0, 0, 0, 0, 0, 0, 1], limit].concat();
+    Rig::new().one(CORE, &with(44, &behind)).sent_as("delivered");
+    let before = [[44, 0, 4, 1, 4, 1, 1, 0], atomic].concat();
+    Rig::new().one(CORE, &with(60, &before)).dropped_as("tunnel_ext_header");
 }
 
 #[test]

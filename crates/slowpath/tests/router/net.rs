@@ -236,6 +236,7 @@ impl Net {
     fn housekeeping(&mut self, node: usize) {
         loop {
             for worker in &mut self.nodes[node].workers {
+                worker.expire(Instant(self.now));
                 worker.housekeeping();
             }
             if !self.nodes[node].router.waits_for_workers() {

@@ -101,6 +101,27 @@ fn a_path_gets_smaller_for_the_peer_it_leads_to_at_once_and_for_ten_minutes() {
     assert_eq!(sent(&mut net, hoa, elsewhere(), 1460).len(), 14 + 1500);
 }
 
+/// Scenario 35: what every path must take passes one of 1300 octets in two fragments, and arrives whole.
+#[test]
+fn a_packet_of_1280_octets_crosses_a_path_of_1300() {
+    let (mut net, hoa) = visitor();
+    let b = attach(&mut net, "a3", mn(0xb));
+    let first = sent(&mut net, hoa, b, 1400);
+    assert_eq!(see(&first).dst, address("a3"));
+    hear(&mut net, &complaint(2, 0, 1300, &first, 1232));
+    net.nodes[2].sent.clear();
+    let frame = udp(mn(A), hoa, b, 64, &[7; 1280 - 48]);
+    net.receive(0, ACCESS, &frame);
+    let mut core = net.nodes[0].take(CORE);
+    core.retain(|frame| frame[20] == ip6::FRAGMENT);
+    assert_eq!(core.iter().map(|frame| frame.len() - 14).collect::<Vec<_>>(), [1296, 80]);
+    net.run(10 * MS);
+    let mut delivered = net.nodes[2].take(ACCESS);
+    delivered.retain(|frame| see(frame).src == hoa);
+    assert_eq!(delivered.len(), 1);
+    assert_eq!(delivered[0][22..], frame[22..], "as it was sent, but for the hop limit");
+}
+
 #[test]
 fn the_number_told_is_the_peers_own() {
     let (mut net, hoa) = visitor();

@@ -3,9 +3,11 @@
 //! tunnel (RFC 2473, R-30), checksums.
 
 mod build;
+mod fragment;
 mod upper;
 
 pub use build::{checksum, frame, packet, write_header};
+pub use fragment::{FRAGMENT_LEN, FragmentHeader};
 pub use upper::Upper;
 
 use std::net::Ipv6Addr;
@@ -62,13 +64,30 @@ impl<'a> Ip6View<'a> {
     /// `octets` may be longer than the packet (Ethernet padding), not shorter.
     #[inline]
     pub fn new_checked(octets: &'a [u8]) -> Result<Self, Ip6Error> {
+        Ip6View::front(octets, 0)
+    }
+
+    /// A packet of which `octets` is what the first segment of a frame holds, with `behind` more octets in others. What is
+    /// not in the first segment is not read.
+    #[inline(always)]
+    pub fn front(octets: &'a [u8], behind: usize) -> Result<Self, Ip6Error> {
         let header = octets.first_chunk::<HEADER_LEN>().ok_or(Ip6Error::Truncated)?;
         if header[0] >> 4 != 6 {
             return Err(Ip6Error::Version);
         }
         let len = HEADER_LEN + u16::from_be_bytes([header[4], header[5]]) as usize;
-        let octets = octets.get(..len).ok_or(Ip6Error::Truncated)?;
+        let octets = match octets.get(..len) {
+            Some(whole) => whole,
+            None if len <= octets.len() + behind => octets,
+            None => return Err(Ip6Error::Truncated),
+        };
         Ok(Ip6View { header, octets })
+    }
+
+    /// Octets of the packet by its own header, header included: [`Ip6View::octets`] are fewer where it is cut.
+    #[inline]
+    pub fn packet_len(&self) -> usize {
+        HEADER_LEN + self.payload_len()
     }
 
     /// What an ICMPv6 error quotes of a packet: the header is whole, what follows may be cut, and is then as long as it is
@@ -83,7 +102,7 @@ impl<'a> Ip6View<'a> {
         }
     }
 
-    /// The packet, header included.
+    /// The packet, header included, as far as it is here.
     #[inline]
     pub fn octets(&self) -> &'a [u8] {
         self.octets
