@@ -5,6 +5,7 @@
 mod apt;
 mod bench;
 mod bench_aaa;
+mod fuzz;
 mod run;
 
 use clap::{Parser, Subcommand};
@@ -40,6 +41,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Any octets into everything that reads octets of others (nightly compiler and cargo-fuzz)
+    Fuzz(fuzz::Options),
     /// What needs no root: formatting, lints, and the tests of the crates that run without DPDK
     Check,
 }
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::Bench { bench: Some(Bench::Aaa(options)), .. } => bench_aaa::run(options),
         Task::Bench { bench: None, args } => bench::run(&args),
         Task::Check => check(),
+        Task::Fuzz(options) => fuzz::run(options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -125,6 +129,8 @@ fn check() -> Result<(), Failed> {
         "slowpath",
         "-p",
         "aaad",
+        "-p",
+        "fuzz",
     ])?;
     loom(&mut steps)
 }
