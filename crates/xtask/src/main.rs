@@ -43,6 +43,12 @@ enum Task {
     },
     /// Any octets into everything that reads octets of others (nightly compiler and cargo-fuzz)
     Fuzz(fuzz::Options),
+    /// Two workers under everything at once, ports down and up, until every packet buffer has to be free again (root)
+    Soak {
+        /// How long the storm lasts
+        #[arg(long, value_name = "N", default_value_t = 600)]
+        seconds: u32,
+    },
     /// What needs no root: formatting, lints, and the tests of the crates that run without DPDK
     Check,
 }
@@ -60,6 +66,7 @@ fn main() -> ExitCode {
         Task::Bench { bench: Some(Bench::Aaa(options)), .. } => bench_aaa::run(options),
         Task::Bench { bench: None, args } => bench::run(&args),
         Task::Check => check(),
+        Task::Soak { seconds } => soak(seconds),
         Task::Fuzz(options) => fuzz::run(options),
     };
     match result {
@@ -133,6 +140,14 @@ fn check() -> Result<(), Failed> {
         "fuzz",
     ])?;
     loom(&mut steps)
+}
+
+/// The test of the same name, with more than the few rounds it takes otherwise.
+fn soak(seconds: u32) -> Result<(), Failed> {
+    needs_root("the soak makes network namespaces")?;
+    let seconds = format!("env.SOAK_SECONDS='{seconds}'");
+    cargo(&["build", "-p", "aaad"])?;
+    cargo(&["test", "--config", &seconds, "-p", "maard", "--test", "soak", "--", "--nocapture"])
 }
 
 /// Built apart: loom's atomics take the place of the processor's.
