@@ -106,6 +106,7 @@ fn ask(octets: &[u8]) {
         tc: Duration::from_secs(30),
         try_timeout: Duration::from_secs(2),
         tries: 3,
+        shares: false,
         seed: 1,
     };
     let mut client = Client::new(config, T);

@@ -85,6 +85,7 @@ fn config() -> Config {
             realm: "example.org".into(),
             static_ids: Default::default(),
             trust_rs_mnid: true,
+            fail_open: false,
             ra_mtu: 1460,
             rdnss: Vec::new(),
             timers: Default::default(),
@@ -111,7 +112,7 @@ fn config() -> Config {
         aaa: slowpath::config::Aaa {
             identity: identity("maar-a3.example.org"),
             realm: "example.org".into(),
-            server: "[2001:db8:ff::aaaa]:3868".parse().expect("an address"),
+            servers: vec!["[2001:db8:ff::aaaa]:3868".parse().expect("an address")],
             host_ip: at(OWN).into(),
             state_id: 1,
         },
@@ -140,7 +141,7 @@ impl Bench {
         for port in [ACCESS, CORE] {
             bench.tell(Input::Link { port, up: true });
         }
-        bench.tell(Input::Aaa(ClientInput::Connected));
+        bench.tell(Input::Aaa { server: 0, input: ClientInput::Connected });
         bench.answer_aaa(&mut Script(&[]));
         bench
     }
@@ -152,13 +153,14 @@ impl Bench {
             2 => self.answer_aaa(script),
             3 => {
                 let len = usize::from(script.octet());
-                self.tell(Input::Aaa(ClientInput::Octets(script.take(len))));
+                let input = ClientInput::Octets(script.take(len));
+                self.tell(Input::Aaa { server: 0, input });
             }
-            4 => self.tell(Input::Aaa(if script.flag() {
-                ClientInput::Connected
-            } else {
-                ClientInput::Closed
-            })),
+            4 => {
+                let up = script.flag();
+                let input = if up { ClientInput::Connected } else { ClientInput::Closed };
+                self.tell(Input::Aaa { server: 0, input });
+            }
             5 => self.ask(script),
             6 => self.say(script),
             7 | 8 => self.signal(script),
@@ -307,7 +309,7 @@ impl Bench {
             }
         };
         script.mutate(&mut octets);
-        self.tell(Input::Aaa(ClientInput::Octets(&octets)));
+        self.tell(Input::Aaa { server: 0, input: ClientInput::Octets(&octets) });
     }
 
     fn ask(&mut self, script: &mut Script<'_>) {
@@ -402,7 +404,7 @@ impl Bench {
                     assert!(port == ACCESS || port == CORE);
                     frames::check_own(&frame);
                 }
-                Output::AaaSend(octets) => {
+                Output::AaaSend { octets, .. } => {
                     Message::parse(&octets).expect("a sound message");
                     self.asked = Some(octets);
                 }
@@ -411,8 +413,8 @@ impl Bench {
                     assert!(line.bytes().all(|octet| (0x20..0x7f).contains(&octet)), "{line:?}");
                 }
                 Output::Control { .. }
-                | Output::AaaConnect
-                | Output::AaaClose
+                | Output::AaaConnect { .. }
+                | Output::AaaClose { .. }
                 | Output::Stopped => {}
             }
         }
