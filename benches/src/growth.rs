@@ -8,19 +8,21 @@ use crate::group::{Folder, memory, start};
 use crate::machine::Hugepages;
 use crate::programs::loop_until;
 use crate::programs::maard::{Options, astray, counters};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What was found.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Growth {
     pub from: u64,
     pub to: u64,
     /// Applied while forwarding, all of them new keys.
     pub updates_per_second: u64,
-    /// Of a worker, in its own cycles: the longest stretch between two bursts, in which it applied updates and moved
-    /// parts of the table.
+    /// Of a worker, in its own time: the longest stretch between two bursts, in which it applied updates and moved parts
+    /// of the table.
     pub longest_pause_us: f64,
+    /// The same by the clock: with what the kernel gave to others on this CPU.
+    pub longest_pause_with_others_us: f64,
     /// Of the table's memory, keys of stations included.
     pub octets_per_binding: f64,
     /// Frames forwarded meanwhile, none of them lost or sent another way.
@@ -49,11 +51,13 @@ pub fn run(to: u64, folder: &Folder, args: &Args) -> Result<Growth, String> {
         return Err(format!("growth: went astray: {}", wrong.join(", ")));
     }
     let forwarded = |c| crate::programs::maard::workers_sum(c, "tunnelled");
+    let us = |name| after[name] as f64 / 1000.0;
     Ok(Growth {
         from: FROM,
         to,
         updates_per_second: after["load_test.grow_per_second"],
-        longest_pause_us: after["load_test.grow_longest_pause_ns"] as f64 / 1000.0,
+        longest_pause_us: us("load_test.grow_longest_own_pause_ns"),
+        longest_pause_with_others_us: us("load_test.grow_longest_pause_ns"),
         octets_per_binding: after["load_test.table_octets"] as f64 / (FROM + to) as f64,
         forwarded: forwarded(&after) - forwarded(&before),
     })

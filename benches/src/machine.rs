@@ -67,6 +67,15 @@ impl Machine {
     }
 }
 
+/// Keeps this process, and what it starts from now on, on these CPUs.
+pub fn stay_on(cpus: &[usize]) -> Result<(), String> {
+    let mut set = nix::sched::CpuSet::new();
+    let chosen = cpus.iter().try_for_each(|cpu| set.set(*cpu));
+    chosen
+        .and_then(|()| nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set))
+        .map_err(|e| format!("CPUs {cpus:?}: {e}"))
+}
+
 fn said(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output();
     output.map_or_else(|_| String::new(), |o| String::from_utf8_lossy(&o.stdout).trim().to_owned())

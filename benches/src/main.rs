@@ -62,6 +62,9 @@ pub struct Args {
     /// Writes all figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Takes over the rows of an earlier run from its JSON
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    with: Vec<PathBuf>,
     /// Writes RESULTS.md and results.svg here
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
@@ -95,11 +98,13 @@ fn run(args: &Args) -> Result<(), String> {
     if !args.maard.exists() {
         return Err(format!("{} is not there; build it with --release", args.maard.display()));
     }
+    // Not where packets are forwarded.
+    machine::stay_on(&[programs::OTHER_CPU])?;
     let plan = plan::of(args);
     let folder = group::Folder::new()?;
-    let mut results = report::Results::new();
+    let mut results = report::Results::of(&args.with)?;
     if !args.no_proof {
-        results.proofs = proof::run(&plan.proofs, &folder, args)?;
+        results.proofs.extend(proof::run(&plan.proofs, &folder, args)?);
     }
     for (n, specs) in plan.groups.iter().enumerate() {
         eprintln!("[{}/{}] {}", n + 1, plan.groups.len(), plan::title(specs));

@@ -7,6 +7,7 @@ pub mod maard;
 pub mod testpmd;
 
 use crate::case::Spec;
+use crate::machine::stay_on;
 use crate::telemetry::Telemetry;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -70,7 +71,11 @@ impl Running {
         let copy = file.try_clone().map_err(|e| e.to_string())?;
         command.stdin(Stdio::piped()).stdout(file).stderr(copy);
         let shown = format!("{:?}", command.get_program());
-        let mut child = command.spawn().map_err(|e| format!("{shown} cannot be started: {e}"))?;
+        // What a program may use it inherits.
+        stay_on(&[OTHER_CPU, WORKER_CPU])?;
+        let spawned = command.spawn().map_err(|e| format!("{shown} cannot be started: {e}"));
+        stay_on(&[OTHER_CPU])?;
+        let mut child = spawned?;
         let telemetry = loop_until(Duration::from_secs(120), || {
             if let Some(status) = child.try_wait().map_err(|e| e.to_string())? {
                 return Err(format!("{spec}: ended with {status}: {}", tail(&log)));

@@ -11,7 +11,7 @@ use crate::programs::loop_until;
 use crate::programs::maard::Options;
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use pcap_file::pcap::PcapReader;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufReader;
@@ -22,7 +22,7 @@ use wire::addr::{Mac, ROUTER_MAC};
 use wire::{eth, ip6};
 
 /// What was checked.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Proof {
     pub what: String,
     /// Frames compared, of all flows.

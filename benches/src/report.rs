@@ -10,10 +10,10 @@ use crate::growth::Growth;
 use crate::machine::Machine;
 use crate::measure::Measured;
 use crate::proof::Proof;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Median and range.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Range {
     pub median: f64,
     pub min: f64,
@@ -32,7 +32,7 @@ impl Range {
 }
 
 /// One program on one capture.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     pub program: Program,
     pub case: Case,
@@ -57,7 +57,7 @@ pub struct Row {
 }
 
 /// Everything a run found.
-#[derive(Default)]
+#[derive(Default, Deserialize)]
 pub struct Results {
     pub rows: Vec<Row>,
     pub proofs: Vec<Proof>,
@@ -73,8 +73,18 @@ struct Document<'a> {
 }
 
 impl Results {
-    pub fn new() -> Results {
-        Results::default()
+    /// Those of earlier runs, whose JSON these files are.
+    pub fn of(files: &[std::path::PathBuf]) -> Result<Results, String> {
+        let mut all = Results::default();
+        for path in files {
+            let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+            let text = std::fs::read_to_string(path).map_err(|e| failed(&e))?;
+            let earlier: Results = serde_json::from_str(&text).map_err(|e| failed(&e))?;
+            all.rows.extend(earlier.rows);
+            all.proofs.extend(earlier.proofs);
+            all.growth = earlier.growth.or(all.growth);
+        }
+        Ok(all)
     }
 
     /// The figures of a group.

@@ -9,7 +9,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use serde_json::Value;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A connection.
 pub struct Telemetry(OwnedFd);
@@ -18,8 +18,6 @@ pub struct Telemetry(OwnedFd);
 #[derive(Clone, Copy, Debug)]
 pub struct Counts {
     pub at: Instant,
-    /// They were read within so long.
-    pub within: Duration,
     pub rx: u64,
     pub tx: u64,
     /// Frames a port did not get or did not send.
@@ -55,11 +53,10 @@ impl Telemetry {
             .map_err(|error| format!("telemetry: {error}"))?;
         let answer = self.receive()?;
         // They were read between question and answer.
-        let within = before.elapsed();
-        let at = before + within / 2;
+        let at = before + before.elapsed() / 2;
         let stats = &answer["/ethdev/stats"];
         let get = |name: &str| stats[name].as_u64().ok_or(format!("telemetry: no {name}"));
         let lost = get("imissed")? + get("ierrors")? + get("oerrors")? + get("rx_nombuf")?;
-        Ok(Counts { at, within, rx: get("ipackets")?, tx: get("opackets")?, lost })
+        Ok(Counts { at, rx: get("ipackets")?, tx: get("opackets")?, lost })
     }
 }

@@ -62,12 +62,13 @@ fn flows(row: &Row) -> String {
 pub fn growth(growth: &crate::growth::Growth) -> String {
     format!(
         "While the table grew from {} to {} bindings under traffic ({} frames forwarded, none lost or misdirected): {} updates \
-         applied a second, longest pause of the worker {:.1} us, {:.1} octets of table per binding in the end.",
+         applied a second, longest pause of the worker {:.1} us of its own time ({:.0} us with what the kernel ran on its CPU), {:.1} octets of table per binding in the end.",
         growth.from,
         growth.to,
         growth.forwarded,
         growth.updates_per_second,
         growth.longest_pause_us,
+        growth.longest_pause_with_others_us,
         growth.octets_per_binding
     )
 }

@@ -5,6 +5,7 @@
 use crate::PortId;
 use crate::hops::{NextHop, NextHops};
 use crate::lpm::Lpm;
+use crate::peers::{Peers, Words};
 use crate::verdict::PeerId;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -122,15 +123,12 @@ pub struct Fib {
     next_hops: Vec<Option<NextHop>>,
     groups: Vec<Box<[NextHop]>>,
     tunnels: Vec<Result<Tunnel, NoTunnel>>,
-    peers: HashMap<Words, PeerId, FixedState>,
+    peers: Peers,
     /// `None` where a core prefix cuts a hole.
     anchors: Lpm<Option<Anchor>>,
     routes: Arc<Routes>,
     on_link: HashMap<Ipv6Addr, NeighborId, FixedState>,
 }
-
-/// Upper and lower half of an address.
-pub(crate) type Words = (u64, u64);
 
 #[inline(always)]
 pub(crate) fn words(address: Ipv6Addr) -> Words {
@@ -179,7 +177,7 @@ impl FibBuilder {
         let tunnels = self.peers.iter().map(|&peer| tunnel(peer)).collect();
         let by_address =
             |(id, peer): (usize, &Option<Peer>)| Some((words((*peer)?.address), id as PeerId));
-        let peers = self.peers.iter().enumerate().filter_map(by_address).collect();
+        let peers = Peers::new(self.peers.iter().enumerate().filter_map(by_address));
         let anchors = self.anchors.into_iter().map(|(a, len, to)| (a, len, Some(to)));
         let holes = self.core_prefixes.into_iter().map(|(a, len)| (a, len, None));
         Fib {
@@ -234,7 +232,7 @@ impl Fib {
     /// The same by the halves of the address.
     #[inline]
     pub(crate) fn peer_of(&self, upper: u64, lower: u64) -> Option<PeerId> {
-        self.peers.get(&(upper, lower)).copied()
+        self.peers.get((upper, lower))
     }
 
     /// Whether this is the core address of a MAAR, ours or a peer's.

@@ -15,6 +15,7 @@ mod hold;
 pub mod hops;
 pub mod lpm;
 pub mod park;
+mod peers;
 mod pipeline;
 pub mod punt;
 mod reassembly;

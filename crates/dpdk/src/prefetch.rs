@@ -4,7 +4,13 @@
 /// Asks for the cache line where `what` starts, to be read soon. Never faults, never waits.
 #[inline(always)]
 pub fn read<T: ?Sized>(what: &T) {
-    let line = std::ptr::from_ref(what).cast::<i8>();
+    address(std::ptr::from_ref(what).cast());
+}
+
+/// The same for an address, which need not be anybody's.
+#[inline(always)]
+pub fn address(line: *const u8) {
+    let line = line.cast::<i8>();
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch is a hint: it touches no state and faults on no address; SSE is part of x86_64.
     unsafe {

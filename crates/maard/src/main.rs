@@ -12,6 +12,7 @@ mod idle;
 mod logging;
 mod memory;
 mod metrics;
+mod pauses;
 mod plan;
 mod queues;
 mod start;

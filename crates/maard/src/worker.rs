@@ -8,6 +8,7 @@
 
 use crate::config::Poll;
 use crate::idle::Idle;
+use crate::pauses::Pauses;
 use arrayvec::ArrayVec;
 use dataplane::worker::{Transmit, Worker};
 use dataplane::{BURST, PortId};
@@ -45,8 +46,8 @@ pub struct PollLoop {
     stop: Arc<AtomicBool>,
     /// Where its time begins.
     since: Instant,
-    /// Under a load test: the longest housekeeping so far, in cycles of the time stamp counter.
-    longest: Option<Arc<AtomicU64>>,
+    /// Under a load test.
+    pauses: Option<Arc<Pauses>>,
 }
 
 impl PollLoop {
@@ -60,13 +61,12 @@ impl PollLoop {
     ) -> PollLoop {
         let Hand { receive, transmit, relayed } = hand;
         let since = Instant::now();
-        PollLoop { worker, receive, transmit, outgoing, relayed, poll, stop, since, longest: None }
+        PollLoop { worker, receive, transmit, outgoing, relayed, poll, stop, since, pauses: None }
     }
 
-    /// Takes the time of each housekeeping; where the longest one is told, in cycles of the time stamp counter. Who
-    /// sets it to 0 starts anew.
-    pub fn time_pauses(&mut self) -> Arc<AtomicU64> {
-        self.longest.get_or_insert_default().clone()
+    /// Takes the time of each housekeeping.
+    pub fn time_pauses(&mut self) -> Arc<Pauses> {
+        self.pauses.get_or_insert_default().clone()
     }
 
     /// Runs until the stop flag is up; the queues are given back then.
@@ -142,13 +142,9 @@ impl PollLoop {
             let now = self.since.elapsed().as_micros() as u64;
             self.worker.expire(wire::time::Instant(now));
         }
-        let Some(longest) = &self.longest else { return self.worker.housekeeping() };
-        let start = dpdk::cycles::now();
-        self.worker.housekeeping();
-        // Not fetch_max: a load and, seldom, a store. A reset that comes between them is lost, and tried again.
-        let took = dpdk::cycles::now() - start;
-        if took > longest.load(Ordering::Relaxed) {
-            longest.store(took, Ordering::Relaxed);
+        match &self.pauses {
+            Some(pauses) => pauses.time(|| self.worker.housekeeping()),
+            None => self.worker.housekeeping(),
         }
     }
 }

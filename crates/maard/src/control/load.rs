@@ -12,13 +12,13 @@ mod neighbors;
 
 use super::workers::WorkerEnd;
 use crate::config::LoadTest;
+use crate::pauses::Pauses;
 use dataplane::PortId;
 use dataplane::table::Table;
 use dataplane::update::Update;
 use neighbors::Neighbors;
 use slowpath::config::Prefix;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use wire::time::Instant;
 
@@ -41,8 +41,8 @@ pub struct Load {
     wanted: LoadTest,
     table: Table,
     neighbors: Neighbors,
-    /// By worker: its longest housekeeping, in cycles.
-    pauses: Vec<Arc<AtomicU64>>,
+    /// By worker.
+    pauses: Vec<Arc<Pauses>>,
     cycles_per_second: u64,
     stage: Stage,
     since: Instant,
@@ -60,6 +60,7 @@ struct Told {
     fill_per_second: u64,
     grow_per_second: u64,
     grow_longest_pause_ns: u64,
+    grow_longest_own_pause_ns: u64,
     applied_per_second: u64,
 }
 
@@ -69,7 +70,7 @@ impl Load {
         wanted: LoadTest,
         table: Table,
         links: Vec<(PortId, Prefix)>,
-        pauses: Vec<Arc<AtomicU64>>,
+        pauses: Vec<Arc<Pauses>>,
         cycles_per_second: u64,
     ) -> Load {
         log::warn!(
@@ -186,7 +187,7 @@ impl Load {
     /// A stage's updates are all in force.
     fn finish(&mut self, now: Instant) {
         let rate = per_second(self.next, now - self.since);
-        let pause = self.longest_pause_ns();
+        let (pause, own) = (self.longest_pause_ns(), self.longest_own_pause_ns());
         match self.stage {
             Stage::Fill => {
                 let (mns, bindings) = (self.wanted.mns, self.wanted.bindings);
@@ -199,28 +200,35 @@ impl Load {
             _ => {
                 if self.next > 0 {
                     let to = self.wanted.grow_to;
-                    let us = pause / 1000;
+                    let us = own / 1000;
                     log::info!(
                         "load test: grown to {to} bindings, {rate} updates a second, longest housekeeping {us} us"
                     );
                     self.told.grow_per_second = rate;
                     self.told.grow_longest_pause_ns = pause;
+                    self.told.grow_longest_own_pause_ns = own;
                 }
                 self.stage = Stage::Run;
             }
         }
-        self.pauses.iter().for_each(|longest| longest.store(0, Ordering::Relaxed));
+        let growing = self.stage == Stage::Grow;
+        self.pauses.iter().for_each(|pauses| pauses.restart(growing));
         (self.since, self.next) = (now, 0);
     }
 
     fn longest_pause_ns(&self) -> u64 {
-        let cycles = self.pauses.iter().map(|longest| longest.load(Ordering::Relaxed)).max();
+        let cycles = self.pauses.iter().map(|pauses| pauses.longest_cycles()).max();
         let ns = u128::from(cycles.unwrap_or(0)) * 1_000_000_000;
         (ns / u128::from(self.cycles_per_second.max(1))) as u64
     }
 
+    /// Of the threads' own time, which is taken while the table grows.
+    fn longest_own_pause_ns(&self) -> u64 {
+        self.pauses.iter().map(|pauses| pauses.longest_own_ns()).max().unwrap_or(0)
+    }
+
     /// Rows for `romip show counters`: stage 0 fills, 1 grows, 2 runs; pauses are of the stage under way.
-    pub fn rows(&self) -> [(&'static str, u64); 9] {
+    pub fn rows(&self) -> [(&'static str, u64); 10] {
         [
             ("load_test.stage", self.stage as u64),
             ("load_test.sent", self.told.sent),
@@ -230,6 +238,7 @@ impl Load {
             ("load_test.grow_per_second", self.told.grow_per_second),
             ("load_test.longest_pause_ns", self.longest_pause_ns()),
             ("load_test.grow_longest_pause_ns", self.told.grow_longest_pause_ns),
+            ("load_test.grow_longest_own_pause_ns", self.told.grow_longest_own_pause_ns),
             ("load_test.table_octets", self.table.octets() as u64),
         ]
     }
