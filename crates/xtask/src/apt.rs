@@ -8,8 +8,17 @@ use std::process::{Command, Stdio};
 pub const BUILD: &[&str] = &["build-essential", "pkg-config", "libdpdk-dev", "libclang-dev"];
 
 /// To run the lab and the tests in namespaces.
-pub const LAB: &[&str] =
-    &["ethtool", "iproute2", "iputils-ping", "iperf3", "ndisc6", "procps", "tcpdump", "tshark"];
+pub const LAB: &[&str] = &[
+    "ethtool",
+    "iproute2",
+    "iputils-ping",
+    "iperf3",
+    "ndisc6",
+    "procps",
+    "strace",
+    "tcpdump",
+    "tshark",
+];
 
 /// The other AAA server: speed side by side, and interop.
 pub const FREEDIAMETER: &[&str] = &[
@@ -24,6 +33,8 @@ pub const FREEDIAMETER: &[&str] = &[
 pub const POSTGRES: &[&str] = &["postgresql"];
 /// To measure: testpmd, and the examples that l3fwd is built from.
 pub const BENCH: &[&str] = &["dpdk-dev", "dpdk-doc", "make"];
+/// To count instructions.
+pub const COUNT: &[&str] = &["build-essential", "valgrind"];
 
 /// Installs what is missing of `lists`; with everything there it asks nobody and needs no root.
 pub fn install(lists: &[&[&'static str]]) -> Result<(), Failed> {

@@ -5,6 +5,7 @@
 mod apt;
 mod bench;
 mod bench_aaa;
+mod bench_instructions;
 mod fuzz;
 mod run;
 
@@ -57,6 +58,8 @@ enum Task {
 enum Bench {
     /// aaad against freeDiameter with a map in memory (root; about four minutes once built)
     Aaa(bench_aaa::Options),
+    /// Instructions a packet, against crates/dataplane/benches/instructions.txt (a minute once built)
+    Instructions(bench_instructions::Options),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +67,9 @@ fn main() -> ExitCode {
         Task::Demo { out } => demo(out),
         Task::Test => test(),
         Task::Bench { bench: Some(Bench::Aaa(options)), .. } => bench_aaa::run(options),
+        Task::Bench { bench: Some(Bench::Instructions(options)), .. } => {
+            bench_instructions::run(options)
+        }
         Task::Bench { bench: None, args } => bench::run(&args),
         Task::Check => check(),
         Task::Soak { seconds } => soak(seconds),
