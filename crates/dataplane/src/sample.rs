@@ -70,9 +70,11 @@ impl Samples {
         punts: &mut Punts<B>,
         counts: &mut Counts,
     ) {
+        // Of correspondents without MAAR it matters only that the HoA is used: one report for all of them.
+        let cn = if router.fib.anchor(cn).is_some() { cn } else { Ipv6Addr::UNSPECIFIED };
         let hash = pair(hoa, cn);
         let slot = &mut self.reported[hash as usize % SLOTS];
-        if *slot == hash || router.fib.anchor(cn).is_none() {
+        if *slot == hash {
             return;
         }
         if punts.session(hoa, cn) {

@@ -134,6 +134,10 @@ pub struct Port {
     pub mtu: u16,
     /// R-21 is on.
     pub attach_on_frame: bool,
+    /// MNs at once; `None`: as many as come.
+    pub max_mns: Option<u32>,
+    /// New MNs a second.
+    pub attaches_per_second: u32,
     /// Core ports: the prefix on the link.
     pub link: Option<At<Prefix>>,
 }

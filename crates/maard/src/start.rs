@@ -257,6 +257,11 @@ fn mobility_config(config: &Config, plan: &Plan<'_>, boot: u64) -> protocol::Con
         .peers
         .iter()
         .map(|peer| protocol::Peer { address: peer.address.value, keys: peer.keys.clone() });
+    let limits = config.ports.iter().zip(0..).map(|(port, id)| {
+        let most = port.max_mns.map(|most| most as usize);
+        let a_second = port.attaches_per_second;
+        (id, protocol::PortLimits { max_mns: most, attaches_per_second: a_second })
+    });
     protocol::Config {
         address: config.address.value,
         pool: config.pool.value,
@@ -272,6 +277,7 @@ fn mobility_config(config: &Config, plan: &Plan<'_>, boot: u64) -> protocol::Con
         timers: protocol::Timers {
             initial_bindack: config.initial_bindack,
             order: config.end_marker,
+            port_limits: limits.collect(),
             ..protocol::Timers::default()
         },
         // The standard library seeds this from the system's random source.

@@ -20,6 +20,7 @@ const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 impl Maar {
     /// Sends the RA and arms the next unsolicited one.
     pub(crate) fn advertise(&mut self, now: Now, id: &Nai) {
+        let last = self.retire(now, id);
         let Some(mn) = self.mns.get(id) else { return };
         let (Some(lease), State::Attached | State::WaitSdba(_)) = (mn.lease, &mn.state) else {
             return;
@@ -31,7 +32,7 @@ impl Maar {
         let ra = RouterAdvert {
             router_lifetime: ROUTER_LIFETIME,
             mtu: self.config.ra_mtu,
-            prefixes: std::iter::once(own).chain(old).collect(),
+            prefixes: std::iter::once(own).chain(old).chain(last).collect(),
             rdnss: self.config.rdnss.clone(),
             assigned: mn.coa(),
         };

@@ -14,6 +14,8 @@ use wire::time::Now;
 
 /// Frames that an MN sent before it left may still lie in a queue for so long: they show nothing.
 const UNDER_WAY: Duration = Duration::from_millis(50);
+/// Milliseconds over which the RAs of a port that came up are spread.
+const PORT_UP_SPREAD: u64 = 2_000;
 
 impl Maar {
     /// Draft step 1.
@@ -124,6 +126,7 @@ impl Maar {
         self.timers.arm(Timer::State(id.clone()), now.mono + self.config.timers.detach);
         self.timers.disarm(&Timer::Advert(id.clone()));
         self.drop_recoveries(id);
+        self.leases.leave(now.mono, id);
         let buffer = self.config.timers.buffer;
         for prefix in prefixes {
             self.lists.set_detached(prefix, !buffer.is_zero(), &mut self.out);
@@ -148,12 +151,13 @@ impl Maar {
         self.end_updates(now, id);
         let Some(mn) = self.mns.get(id) else { return };
         self.out.push_back(Output::AaaStop { mn_id: id.clone(), attachment: mn.attachment });
-        self.forget(id);
+        self.forget(now, id);
     }
 
     /// Deletes the record and all that hangs on it, except the lease.
-    pub(crate) fn forget(&mut self, id: &Nai) {
+    pub(crate) fn forget(&mut self, now: Now, id: &Nai) {
         self.withdraw(id);
+        self.leases.leave(now.mono, id);
         let Some(mn) = self.mns.remove(id) else { return };
         if let State::WaitAaa { request: Some(request) } = mn.state {
             self.requests.remove(&request);
@@ -208,6 +212,9 @@ impl Maar {
 
     /// The MN is on `port` with `mac`. Starts an attachment unless one runs or holds (table 4.1).
     fn appear(&mut self, now: Now, id: Nai, port: PortId, mac: Mac, via: &'static str) {
+        if !self.mns.contains_key(&id) && !self.admits(now, port) {
+            return;
+        }
         let mn = self.mns.entry(id.clone()).or_insert_with(|| Mn::new(id.clone(), mac, port));
         let old_mac = mn.mac;
         let moved = (mn.mac, mn.port) != (mac, port);
@@ -244,6 +251,33 @@ impl Maar {
         self.begin_attachment(now, &id, via);
     }
 
+    /// Whether the port takes one more MN. Those here are counted only where a most is configured.
+    fn admits(&mut self, now: Now, port: PortId) -> bool {
+        let limits = self.config.timers.port_limits.get(&port).copied().unwrap_or_default();
+        if !self.budgets.entry(port).or_default().take(now.mono, limits.attaches_per_second) {
+            self.count("attach_budget_exceeded");
+            return false;
+        }
+        let here = |mn: &&Mn| mn.port == port && !matches!(mn.state, State::Released(_));
+        let full = |most| self.mns.values().filter(here).take(most).count() == most;
+        let full = limits.max_mns.is_some_and(full);
+        if full {
+            self.count("port_full");
+        }
+        !full
+    }
+
+    /// Hosts may have lost what they knew of their router; all of a port at once would be a burst (FC-25).
+    pub(crate) fn on_port_up(&mut self, now: Now, port: PortId) {
+        let here =
+            |mn: &&Mn| mn.port == port && matches!(mn.state, State::Attached | State::WaitSdba(_));
+        let ids: Vec<Nai> = self.mns.values().filter(here).map(|mn| mn.id.clone()).collect();
+        for id in ids {
+            let spread = Duration::from_millis(self.rng.next() % PORT_UP_SPREAD);
+            self.timers.arm(Timer::Advert(id), now.mono + spread);
+        }
+    }
+
     /// A silent move from one access port to another of this router, at most once a second.
     pub(crate) fn change_port(&mut self, now: Now, id: &Nai, port: PortId) {
         let timer = Timer::Settle(id.clone());
@@ -262,13 +296,17 @@ impl Maar {
     /// A packet of the data plane's sample.
     pub(crate) fn on_session(&mut self, now: Now, hoa: Ipv6Addr, cn: Ipv6Addr) {
         let prefix = Prefix64::of(hoa);
-        if !self.may_bind(cn) || Prefix64::of(cn) == prefix {
+        let Some(id) = self.lists.owner(prefix).cloned() else { return };
+        let managed = self.may_bind(cn) && Prefix64::of(cn) != prefix;
+        let Some(mn) = self.mns.get_mut(&id) else { return };
+        if let Some(entry) = mn.externals.get_mut(&prefix) {
+            entry.used = now.mono;
+        }
+        self.leases.mark_used(prefix);
+        if !managed {
             return;
         }
-        let Some(id) = self.lists.owner(prefix).cloned() else { return };
-        let Some(mn) = self.mns.get_mut(&id) else { return };
         mn.sessions.note(now.mono, hoa, cn);
-        self.leases.mark_used(prefix);
         self.watch(&id, cn);
         self.bind_session(now, &id, hoa, cn);
     }

@@ -61,6 +61,8 @@ pub(crate) struct External {
     pub(crate) active: bool,
     /// The MAAR that leased the HoA.
     pub(crate) anchor: Option<Ipv6Addr>,
+    /// When it was last seen in use.
+    pub(crate) used: Instant,
 }
 
 /// An MN as far as forwarding goes.

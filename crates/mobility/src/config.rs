@@ -70,6 +70,21 @@ pub struct Peer {
     pub keys: Vec<Key>,
 }
 
+/// What one access port takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PortLimits {
+    /// MNs at the port at once; `None`: as many as come.
+    pub max_mns: Option<usize>,
+    /// New MNs a second.
+    pub attaches_per_second: u32,
+}
+
+impl Default for PortLimits {
+    fn default() -> Self {
+        PortLimits { max_mns: None, attaches_per_second: 5_000 }
+    }
+}
+
 /// Timers and constants that are knobs. `Default` is the table of PROTOCOL.md 4.4.
 #[derive(Clone, Debug)]
 pub struct Timers {
@@ -93,6 +108,10 @@ pub struct Timers {
     pub buffer: Duration,
     /// what comes by a new path waits 30 ms for what comes by the old one; 0: not at all, and no markers.
     pub order: Duration,
+    /// before an sDBU is answered the AAA is asked whether the MN is where the sDBU comes from.
+    pub verify_aaa: bool,
+    /// what an access port takes; the default where it has no entry.
+    pub port_limits: BTreeMap<crate::PortId, PortLimits>,
 }
 
 impl Default for Timers {
@@ -108,6 +127,8 @@ impl Default for Timers {
             park: Duration::from_secs(1),
             buffer: Duration::from_secs(10),
             order: Duration::from_millis(30),
+            verify_aaa: false,
+            port_limits: BTreeMap::new(),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::addr::{Nai, Prefix64};
 use wire::mh::{AskGroup, Message, Sdba, Sdbu, Serving, Status, TellGroup};
-use wire::time::{AttachTime, MesgId, Now};
+use wire::time::{AttachTime, Instant, MesgId, Now};
 
 /// HOLD as the sDBU asks for it, in units of 4 s.
 const HOLD_UNITS: u16 = 23;
@@ -66,7 +66,10 @@ impl Maar {
             self.send_sdbu(now, id, seq);
         } else {
             self.count("sdbu_unanswered");
-            self.finish(now, id, previous, None);
+            let heard = self.mns.get(id).and_then(|mn| mn.outdated);
+            if !heard.is_some_and(|(newest, teller)| self.left_behind(now, id, newest, teller)) {
+                self.finish(now, id, previous, None);
+            }
         }
     }
 
@@ -155,7 +158,10 @@ impl Maar {
 
     /// The answer is complete. It may say that the MN has left meanwhile: then its lists are only kept for who asks.
     fn end_exchange(&mut self, now: Now, id: &Nai, from: Ipv6Addr, sdba: &Sdba) {
-        if !self.superseded(now, id, sdba.attach_time.unwrap_or_default(), from) {
+        let told = sdba.attach_time.unwrap_or_default();
+        let heard = self.mns.get(id).and_then(|mn| mn.outdated);
+        let (newest, teller) = heard.filter(|heard| heard.0 > told).unwrap_or((told, from));
+        if !self.left_behind(now, id, newest, teller) {
             return self.finish(now, id, from, Some(sdba.status));
         }
         let Some(attachment) = self.mns.get(id).map(|mn| mn.attachment) else { return };
@@ -240,12 +246,15 @@ impl Maar {
             .find(|serving| serving.cn.is_unspecified())
             .map(|serving| serving.maar);
         let anchor = told.filter(|maar| self.peers.contains(*maar)).or_else(|| self.anchor(hoa));
-        let Some(mn) = self.mns.get_mut(id) else { return };
-        if mn.lease != Some(prefix) {
-            mn.externals.insert(prefix, External { hoa, active: true, anchor });
-        }
         let cns: Vec<Ipv6Addr> =
             group.sessions.iter().map(|s| s.cn).filter(|cn| !cn.is_unspecified()).collect();
+        // When it was used is not told; one with a session was, a moment ago.
+        let idle = if cns.is_empty() { self.config.timers.session_idle } else { Duration::ZERO };
+        let used = Instant(now.mono.0.saturating_sub(idle.as_micros() as u64));
+        let Some(mn) = self.mns.get_mut(id) else { return };
+        if mn.lease != Some(prefix) {
+            mn.externals.insert(prefix, External { hoa, active: true, anchor, used });
+        }
         for cn in cns {
             if self.may_bind(cn)
                 && let Some(mn) = self.mns.get_mut(id)

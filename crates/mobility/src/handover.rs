@@ -66,6 +66,9 @@ impl Maar {
 
     /// (3) The AAA's answer.
     pub(crate) fn on_aaa(&mut self, now: Now, request: u64, answer: AaaAnswer) {
+        if let Some(question) = self.questions.remove(&request) {
+            return self.on_verified(now, question, answer);
+        }
         let waits =
             |mn: &Mn| matches!(mn.state, State::WaitAaa { request: Some(r) } if r == request);
         let asked = self.requests.remove(&request);
@@ -106,7 +109,7 @@ impl Maar {
     pub(crate) fn give_up(&mut self, now: Now, id: &Nai) {
         let Some(mn) = self.mns.get_mut(id) else { return };
         let (mac, queued) = (mn.mac, mn.queued.take());
-        self.forget(id);
+        self.forget(now, id);
         self.set_station(now, mac, StationState::Quiet);
         self.end_parked(now, mac, id);
         if let Some(Queued { from, sdbu }) = queued {
@@ -149,7 +152,9 @@ impl Maar {
         self.step(id, 3, "", Some(previous));
         let time = time.unwrap_or_else(|| self.own_attach_time(now));
         let Some(mac) = self.mns.get(id).map(|mn| mn.mac) else { return };
-        let Some(lease) = self.leases.lease(now.mono, id, mac) else {
+        let lists = &self.lists;
+        let bound = |prefix| lists.internal(prefix).is_some();
+        let Some(lease) = self.leases.lease(now.mono, id, mac, bound) else {
             self.count("lease_pool_exhausted");
             return self.give_up(now, id);
         };
@@ -160,6 +165,7 @@ impl Maar {
         }
         if let Some(mn) = self.mns.get_mut(id) {
             mn.attach_time = time;
+            mn.outdated = None;
             mn.lease = Some(lease);
             mn.state = State::Attached;
         }
@@ -204,13 +210,13 @@ impl Maar {
     fn delegate(&mut self, now: Now, id: &Nai) {
         let claims = self.mns.get(id).map(|mn| mn.claims.clone()).unwrap_or_default();
         for (hoa, _) in claims {
-            self.note_claim(id, hoa);
+            self.note_claim(now, id, hoa);
         }
         self.advertise(now, id);
         self.step(id, 4, "", None);
     }
 
-    fn note_claim(&mut self, id: &Nai, hoa: Ipv6Addr) {
+    fn note_claim(&mut self, now: Now, id: &Nai, hoa: Ipv6Addr) {
         if !self.may_serve(id, hoa) {
             return self.count("rs_claim_refused");
         }
@@ -222,6 +228,7 @@ impl Maar {
                 hoa,
                 active: false,
                 anchor,
+                used: now.mono,
             });
         }
     }

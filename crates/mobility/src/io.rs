@@ -91,6 +91,11 @@ pub enum Input<'a> {
         /// IPv6 source.
         source: Ipv6Addr,
     },
+    /// The link of an access port came up: who is there hears from its router soon (FC-25).
+    PortUp {
+        /// Access port.
+        port: PortId,
+    },
     /// The deadline is reached.
     Timeout,
 }
@@ -121,6 +126,8 @@ pub enum AaaAnswer {
     Refused {
         /// Result-Code.
         code: u32,
+        /// MIP6-Agent-Info, with 5003: the MAAR the MN is at by the AAA.
+        current: Option<Ipv6Addr>,
     },
     /// 3xxx, time-out, no connection: R-28b's 3 tries are over.
     Unavailable,
@@ -137,7 +144,7 @@ pub struct AaaRequest {
     pub mac: Mac,
     /// Numbers the attachment: one Session-Id each.
     pub attachment: u64,
-    /// `None` for a new attachment; else re-registration.
+    /// `None` for a new attachment; else re-registration or a question.
     pub attach_time: Option<AttachTime>,
 }
 

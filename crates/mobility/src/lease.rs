@@ -22,6 +22,8 @@ struct Lease {
     renewed: Instant,
     /// A packet with a source in it has been seen.
     used: bool,
+    /// Since when its MN is not served here; `None`: it is.
+    left: Option<Instant>,
 }
 
 /// The pool.
@@ -38,16 +40,24 @@ impl Leases {
     }
 
     /// The MN's /64: its old one, else the one the MAC's low bits name, else the next free behind that.
-    /// `None` when the pool is used up.
-    pub(crate) fn lease(&mut self, now: Instant, mn: &Nai, mac: Mac) -> Option<Prefix64> {
+    /// `None` when the pool is used up. `bound` are not free although they look so: an internal entry names them.
+    pub(crate) fn lease(
+        &mut self,
+        now: Instant,
+        mn: &Nai,
+        mac: Mac,
+        bound: impl Fn(Prefix64) -> bool,
+    ) -> Option<Prefix64> {
         if let Some(&prefix) = self.by_mn.get(mn) {
             self.renew(now, prefix);
+            if let Some(lease) = self.by_prefix.get_mut(&prefix) {
+                lease.left = None;
+            }
             return Some(prefix);
         }
-        let prefix = self.first_free(now, mac.to_u64())?;
-        if let Some(old) =
-            self.by_prefix.insert(prefix, Lease { mn: mn.clone(), renewed: now, used: false })
-        {
+        let prefix = self.first_free(now, mac.to_u64(), bound)?;
+        let lease = Lease { mn: mn.clone(), renewed: now, used: false, left: None };
+        if let Some(old) = self.by_prefix.insert(prefix, lease) {
             self.by_mn.remove(&old.mn);
         }
         self.by_mn.insert(mn.clone(), prefix);
@@ -55,19 +65,34 @@ impl Leases {
     }
 
     /// Walks the leases that lie in a row behind the preferred one, so the search costs what is taken there.
-    fn first_free(&self, now: Instant, preferred: u64) -> Option<Prefix64> {
+    fn first_free(
+        &self,
+        now: Instant,
+        preferred: u64,
+        bound: impl Fn(Prefix64) -> bool,
+    ) -> Option<Prefix64> {
         let size = 1u64 << (64 - u32::from(self.pool.len).min(63));
         let base = Prefix64::of(self.pool.addr).0;
         (0..size)
             .map(|i| Prefix64(base | (preferred.wrapping_add(i) & (size - 1))))
-            .find(|p| self.is_free(now, *p))
+            .find(|p| self.is_free(now, *p) && !bound(*p))
     }
 
     fn is_free(&self, now: Instant, prefix: Prefix64) -> bool {
         self.by_prefix.get(&prefix).is_none_or(|lease| {
-            let rest = if lease.used { QUARANTINE } else { UNUSED };
-            now > lease.renewed + rest
+            lease.left.is_some_and(|left| {
+                let end = if lease.used { lease.renewed + QUARANTINE } else { left + UNUSED };
+                now > end
+            })
         })
+    }
+
+    /// The MN is not served here any more.
+    pub(crate) fn leave(&mut self, now: Instant, mn: &Nai) {
+        let lease = self.by_mn.get(mn).and_then(|prefix| self.by_prefix.get_mut(prefix));
+        if let Some(lease) = lease {
+            lease.left.get_or_insert(now);
+        }
     }
 
     /// The prefix is promised to its MN again.
@@ -116,6 +141,10 @@ mod tests {
         Leases::new(Prefix { addr: text.parse().unwrap(), len })
     }
 
+    fn free(_: Prefix64) -> bool {
+        false
+    }
+
     fn nai(n: u32) -> Nai {
         Nai::new(&format!("user{n}@example.org")).unwrap()
     }
@@ -123,9 +152,9 @@ mod tests {
     #[test]
     fn the_low_bits_of_the_mac_choose_the_lease_and_it_stays() {
         let mut leases = pool("2001:db8:a1::", 48);
-        let got = leases.lease(Instant(0), &nai(1), Mac([2, 0, 0, 0, 0, 0x0a])).unwrap();
+        let got = leases.lease(Instant(0), &nai(1), Mac([2, 0, 0, 0, 0, 0x0a]), free).unwrap();
         assert_eq!(got.to_string(), "2001:db8:a1:a::/64");
-        let again = leases.lease(Instant(9), &nai(1), Mac([2, 0, 0, 0, 0, 0x77])).unwrap();
+        let again = leases.lease(Instant(9), &nai(1), Mac([2, 0, 0, 0, 0, 0x77]), free).unwrap();
         assert_eq!(again, got);
     }
 
@@ -134,21 +163,27 @@ mod tests {
         let mut leases = pool("2001:db8:b2::", 56);
         let t = Instant(0);
         for n in 0..256 {
-            let prefix = leases.lease(t, &nai(n), Mac::from_u64(u64::from(n) * 7)).unwrap();
+            let prefix = leases.lease(t, &nai(n), Mac::from_u64(u64::from(n) * 7), free).unwrap();
             leases.mark_used(prefix);
         }
-        assert_eq!(leases.lease(t + Duration::from_secs(3600), &nai(999), Mac([2; 6])), None);
         let later = t + QUARANTINE + Duration::from_secs(1);
-        assert!(leases.lease(later, &nai(999), Mac([2; 6])).is_some());
+        assert_eq!(leases.lease(later, &nai(999), Mac([2; 6]), free), None, "all are here");
+        (0..256).for_each(|n| leases.leave(t, &nai(n)));
+        assert_eq!(leases.lease(t + QUARANTINE, &nai(999), Mac([2; 6]), free), None);
+        assert_eq!(leases.lease(later, &nai(999), Mac([2; 6]), |_| true), None, "all are bound");
+        assert!(leases.lease(later, &nai(999), Mac([2; 6]), free).is_some());
     }
 
     #[test]
-    fn a_lease_nobody_used_is_free_after_a_minute() {
+    fn a_lease_nobody_used_is_free_a_minute_after_its_mn_left() {
         let mut leases = pool("2001:db8:b2::", 63);
         for n in 0..2 {
-            assert!(leases.lease(Instant(0), &nai(n), Mac([2; 6])).is_some());
+            assert!(leases.lease(Instant(0), &nai(n), Mac([2; 6]), free).is_some());
         }
-        assert_eq!(leases.lease(Instant(0) + Duration::from_secs(60), &nai(2), Mac([2; 6])), None);
-        assert!(leases.lease(Instant(0) + Duration::from_secs(61), &nai(2), Mac([2; 6])).is_some());
+        let at = |seconds| Instant(0) + Duration::from_secs(seconds);
+        assert_eq!(leases.lease(at(1000), &nai(2), Mac([2; 6]), free), None);
+        leases.leave(at(1000), &nai(0));
+        assert_eq!(leases.lease(at(1060), &nai(2), Mac([2; 6]), free), None);
+        assert!(leases.lease(at(1061), &nai(2), Mac([2; 6]), free).is_some());
     }
 }

@@ -27,6 +27,7 @@ mod peer;
 mod recover;
 mod register;
 mod respond;
+mod retire;
 mod rng;
 mod session;
 pub mod show;

@@ -4,11 +4,11 @@
 use crate::bindings::{Lists, Source, Station};
 use crate::correspondent::Held;
 use crate::lease::Leases;
-use crate::mn::{Mn, State};
+use crate::mn::{Mn, Queued, State};
 use crate::order::Holds;
 use crate::parked::Parked;
 use crate::peer::{Drop, Opened, Peers};
-use crate::recover::Recovery;
+use crate::recover::{Budget, Recovery};
 use crate::rng::Rng;
 use crate::timers::{Timer, Timers};
 use crate::update::Updates;
@@ -39,6 +39,8 @@ pub struct Maar {
     pub(crate) stations: HashMap<Mac, Nai, foldhash::fast::FixedState>,
     /// AAA requests under way.
     pub(crate) requests: HashMap<u64, Nai, foldhash::fast::FixedState>,
+    /// sDBUs whose sender the AAA is asked about, by request.
+    pub(crate) questions: BTreeMap<u64, Queued>,
     /// MNs in WaitSDBA.
     pub(crate) asking: BTreeSet<Nai>,
     /// HoAs asked of their anchors, by MN.
@@ -49,6 +51,8 @@ pub struct Maar {
     pub(crate) holds: Holds,
     /// dDBUs whose CN may turn up when an exchange ends (table 4.3).
     pub(crate) held: VecDeque<Held>,
+    /// New MNs of this second, by access port.
+    pub(crate) budgets: BTreeMap<crate::PortId, Budget>,
     /// The dDBUs sent, by HoA and MAAR.
     pub(crate) updates: Updates,
     /// Which MNs here talk to a CN's /64.
@@ -89,11 +93,13 @@ impl Maar {
             mns: BTreeMap::new(),
             stations: HashMap::default(),
             requests: HashMap::default(),
+            questions: BTreeMap::new(),
             asking: BTreeSet::new(),
             recoveries: BTreeMap::new(),
             parked: Parked::default(),
             holds: Holds::new(),
             held: VecDeque::new(),
+            budgets: BTreeMap::new(),
             updates: Updates::default(),
             watchers: BTreeMap::new(),
             counter: 0,
@@ -104,7 +110,7 @@ impl Maar {
 
     /// Takes one input. Poll the outputs afterwards.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
-        self.peers.note_time(now);
+        let now = self.peers.note_time(now);
         match input {
             Input::RouterSolicit { port, mac, rs } => self.on_router_solicit(now, port, mac, rs),
             Input::L2Attach { port, mac, mn_id } => self.on_l2_attach(now, port, mac, mn_id),
@@ -122,6 +128,7 @@ impl Maar {
             Input::SourceFailed { port, mac, source } => {
                 self.on_source_failed(now, port, mac, source);
             }
+            Input::PortUp { port } => self.on_port_up(now, port),
             Input::Timeout => {}
         }
         self.run_timers(now);
@@ -164,7 +171,7 @@ impl Maar {
             Some(State::WaitAaa { .. }) => self.ask_aaa(now, mn),
             Some(State::WaitSdba(_)) => self.repeat_sdbu(now, mn),
             Some(State::Detached) => self.end_detached(now, mn),
-            Some(State::Released(_)) => self.end_hold(mn),
+            Some(State::Released(_)) => self.end_hold(now, mn),
             Some(State::Attached) | None => {}
         }
     }

@@ -98,6 +98,8 @@ pub(crate) struct Mn {
     pub(crate) settled: bool,
     /// Its link went while an exchange was under way: it is Detached when that ends.
     pub(crate) gone: bool,
+    /// A newer attachment was heard of, from this MAAR, while the previous one has not answered.
+    pub(crate) outdated: Option<(AttachTime, Ipv6Addr)>,
     pub(crate) recoveries: Budget,
     /// The request under way about an MN that is served already (R-28b).
     pub(crate) registering: Option<u64>,
@@ -125,6 +127,7 @@ impl Mn {
             claims: Vec::new(),
             settled: false,
             gone: false,
+            outdated: None,
             recoveries: Budget::default(),
             registering: None,
             provisional: false,

@@ -18,8 +18,9 @@ impl Maar {
             State::Released(released) => released.by.time,
             _ => AttachTime::default(),
         };
+        let told = mn.outdated.map(|(newest, _)| newest).unwrap_or_default();
         let of_hoas = mn.prefixes().into_iter().map(|prefix| self.newest_at(prefix));
-        of_hoas.chain([by, mn.attach_time]).max().unwrap_or_default()
+        of_hoas.chain([by, told, mn.attach_time]).max().unwrap_or_default()
     }
 
     /// The newest attach time that was said of a HoA's /64.
@@ -30,7 +31,8 @@ impl Maar {
     }
 
     /// `teller` says the MN attached elsewhere at `newest`. If that is news, the MN is released: packets go to the
-    /// teller, who knows more than this MAAR; the lists stay for whoever asks for them.
+    /// teller, who knows more than this MAAR; the lists stay for whoever asks for them. While the previous MAAR has not
+    /// answered that has to wait: it does not know yet that it is outdated too, and nobody else may tell it.
     pub(crate) fn superseded(
         &mut self,
         now: Now,
@@ -38,8 +40,26 @@ impl Maar {
         newest: AttachTime,
         teller: Ipv6Addr,
     ) -> bool {
-        let behind = |mn: &crate::mn::Mn| mn.is_here() && newest > mn.attach_time;
-        if !self.mns.get(id).is_some_and(behind) {
+        let Some(mn) = self.mns.get_mut(id).filter(|mn| mn.is_here() && newest > mn.attach_time)
+        else {
+            return false;
+        };
+        if matches!(&mn.state, State::WaitSdba(asking) if asking.previous != teller) {
+            mn.outdated = Some((newest, teller));
+            return true;
+        }
+        self.left_behind(now, id, newest, teller)
+    }
+
+    /// As [`Maar::superseded`], and the previous MAAR has answered.
+    pub(crate) fn left_behind(
+        &mut self,
+        now: Now,
+        id: &Nai,
+        newest: AttachTime,
+        teller: Ipv6Addr,
+    ) -> bool {
+        if !self.mns.get(id).is_some_and(|mn| mn.is_here() && newest > mn.attach_time) {
             return false;
         }
         self.count("attachment_outdated");

@@ -142,13 +142,15 @@ pub(crate) struct Peers {
     own: Ipv6Addr,
     /// Nothing sent before this is accepted.
     started: Option<MesgId>,
+    /// What the clock showed last.
+    clock: Option<Now>,
     by_address: BTreeMap<Ipv6Addr, Peer>,
 }
 
 impl Peers {
     pub(crate) fn new(own: Ipv6Addr, peers: &[crate::config::Peer]) -> Peers {
         let by_address = peers.iter().map(|p| (p.address, Peer::new(p.keys.clone()))).collect();
-        Peers { own, started: None, by_address }
+        Peers { own, started: None, clock: None, by_address }
     }
 
     pub(crate) fn contains(&self, address: Ipv6Addr) -> bool {
@@ -159,9 +161,15 @@ impl Peers {
         self.by_address.get_mut(&address)
     }
 
-    /// The first time the clock is seen is the own start.
-    pub(crate) fn note_time(&mut self, now: Now) {
+    /// The time to go by. The first one is the own start. A wall clock that steps back by more than a second is not
+    /// followed (R-43, FC-31): peers have heard later times from us, and we from them.
+    pub(crate) fn note_time(&mut self, now: Now) -> Now {
         self.started.get_or_insert(MesgId::from_unix(now.wall));
+        let kept = self.clock.map_or(now.wall, |last| last.wall + (now.mono - last.mono));
+        let stepped = kept > now.wall + Duration::from_secs(1);
+        let steady = Now { wall: if stepped { kept } else { now.wall }, ..now };
+        self.clock = Some(steady);
+        steady
     }
 
     /// The octets of `message` for `dst`: stamped and signed with the peer's first key; else the counter that says

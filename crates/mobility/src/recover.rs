@@ -15,7 +15,7 @@ use wire::mh::{AskGroup, Message, Sdba, Sdbu, Status};
 use wire::time::{Instant, MesgId, Now};
 
 /// Recoveries an MN may start a second; of one HoA one, because a key given up is not asked for in that time.
-const A_SECOND: u8 = 3;
+const A_SECOND: u32 = 3;
 /// HOLD as the sDBU asks for it, in units of 4 s.
 const HOLD_UNITS: u16 = 23;
 
@@ -29,20 +29,20 @@ pub(crate) struct Recovery {
     resynced: bool,
 }
 
-/// What an MN has used of its recoveries.
+/// What has been used of so many a second.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Budget {
     since: Instant,
-    used: u8,
+    used: u32,
 }
 
 impl Budget {
-    fn take(&mut self, now: Instant) -> bool {
+    pub(crate) fn take(&mut self, now: Instant, a_second: u32) -> bool {
         if now - self.since >= Duration::from_secs(1) {
             *self = Budget { since: now, used: 0 };
         }
-        let free = self.used < A_SECOND;
-        self.used += u8::from(free);
+        let free = self.used < a_second;
+        self.used += u32::from(free);
         free
     }
 }
@@ -71,7 +71,7 @@ impl Maar {
         }
         let timeout = self.first_repeat(anchor);
         let Some(mn) = self.mns.get_mut(id) else { return false };
-        if !mn.recoveries.take(now.mono) {
+        if !mn.recoveries.take(now.mono, A_SECOND) {
             self.count("recovery_limited");
             return false;
         }

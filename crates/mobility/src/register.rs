@@ -58,7 +58,7 @@ impl Maar {
                 // It may know an older time of this very stay; nobody may keep a newer one.
                 mn.attach_time = attach_time.unwrap_or(mn.attach_time);
             }
-            AaaAnswer::Refused { code } if code == NOT_HERE || mn.provisional => {
+            AaaAnswer::Refused { code, .. } if code == NOT_HERE || mn.provisional => {
                 self.count("aaa_registration_refused");
                 self.end_outdated(now, id);
             }
@@ -72,7 +72,7 @@ impl Maar {
     /// It is elsewhere, or nobody's: nothing is told to anybody, as whoever has it now tells them.
     fn end_outdated(&mut self, now: Now, id: &Nai) {
         let Some(mac) = self.mns.get(id).map(|mn| mn.mac) else { return };
-        self.forget(id);
+        self.forget(now, id);
         self.set_station(now, mac, StationState::Quiet);
         self.end_parked(now, mac, id);
     }

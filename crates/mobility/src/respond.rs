@@ -6,9 +6,10 @@ use crate::StationState;
 use crate::bindings::{Internal, Source};
 use crate::exchange::{Accepted, Order};
 use crate::maar::{Maar, Where};
-use crate::mn::{Queued, Released, State};
+use crate::mn::{Mn, Queued, Released, State};
 use crate::timers::Timer;
 use crate::update::units;
+use crate::{AaaAnswer, AaaRequest, Output};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use wire::addr::{Nai, Prefix64};
@@ -35,6 +36,11 @@ impl Maar {
         match &mn.state {
             State::WaitAaa { .. } => self.queue(&id, from, sdbu),
             State::WaitSdba(_) if time > mn.attach_time => self.queue(&id, from, sdbu),
+            State::Attached | State::Detached
+                if time > mn.attach_time && self.config.timers.verify_aaa =>
+            {
+                self.verify(&id, Queued { from, sdbu });
+            }
             State::Attached | State::Detached if time > mn.attach_time => {
                 let by = Accepted { time, from, seq: Some(sdbu.seq) };
                 self.release(now, &id, by, from);
@@ -71,6 +77,47 @@ impl Maar {
         }
     }
 
+    /// the AAA is asked where the MN is. A repeat that comes meanwhile is what will be answered.
+    fn verify(&mut self, id: &Nai, question: Queued) {
+        let same = |open: &&mut Queued| {
+            open.from == question.from && open.sdbu.mn_id == question.sdbu.mn_id
+        };
+        if let Some(open) = self.questions.values_mut().find(same) {
+            *open = question;
+            return;
+        }
+        let Some(mn) = self.mns.get(id) else { return };
+        self.counter += 1;
+        let (mac, attachment, attach_time) = (mn.mac, mn.attachment, Some(mn.attach_time));
+        let request =
+            AaaRequest { id: self.counter, mn_id: id.clone(), mac, attachment, attach_time };
+        self.questions.insert(self.counter, question);
+        self.out.push_back(Output::AaaRequest(request));
+    }
+
+    /// The AAA's word about the sender of an sDBU. When it says nothing the sender repeats.
+    pub(crate) fn on_verified(&mut self, now: Now, question: Queued, answer: AaaAnswer) {
+        let Queued { from, sdbu } = question;
+        match answer {
+            AaaAnswer::Refused { current: Some(maar), .. } if maar == from => {
+                let time = sdbu.attach_time.unwrap_or_default();
+                let newer = |mn: &Mn| {
+                    matches!(mn.state, State::Attached | State::Detached) && time > mn.attach_time
+                };
+                if self.mns.get(&sdbu.mn_id).is_some_and(newer) {
+                    let by = Accepted { time, from, seq: Some(sdbu.seq) };
+                    self.release(now, &sdbu.mn_id, by, from);
+                    self.answer_released(now, from, &sdbu);
+                }
+            }
+            AaaAnswer::Unavailable => self.count("sdbu_unverified"),
+            AaaAnswer::Granted { .. } | AaaAnswer::Refused { .. } => {
+                self.count("sdbu_not_authorised");
+                self.answer(now, from, &sdbu, Status::SENDER, sdbu.seq);
+            }
+        }
+    }
+
     /// one per MN, the newest attach time wins; a repeat replaces what it repeats.
     fn queue(&mut self, id: &Nai, from: Ipv6Addr, sdbu: Sdbu) {
         let Some(mn) = self.mns.get_mut(id) else { return };
@@ -88,6 +135,7 @@ impl Maar {
         self.drop_updates(id);
         self.drop_recoveries(id);
         let Some(mn) = self.mns.get_mut(id) else { return };
+        self.leases.leave(now.mono, id);
         let until = now.mono + self.config.timers.hold;
         mn.externals.retain(|_, entry| entry.active);
         mn.state = State::Released(Released { by, snapshot, until });
@@ -145,8 +193,8 @@ impl Maar {
     }
 
     /// The end of HOLD. Forwarding entries expire by themselves, unless somebody else's stand there by now.
-    pub(crate) fn end_hold(&mut self, id: &Nai) {
-        self.forget(id);
+    pub(crate) fn end_hold(&mut self, now: Now, id: &Nai) {
+        self.forget(now, id);
     }
 
     /// All HoAs of the MN with their sessions and default bindings, ascending.
@@ -204,11 +252,11 @@ impl Maar {
         self.send(now, to, &Message::Sdba(sdba));
         if sdbu.lifetime == 0 {
             // The new MAAR has everything: the draft's release, at once.
-            self.release_now(&sdbu.mn_id);
+            self.release_now(now, &sdbu.mn_id);
         }
     }
 
-    fn release_now(&mut self, id: &Nai) {
+    fn release_now(&mut self, now: Now, id: &Nai) {
         let Some(mn) = self.mns.get(id) else { return };
         let State::Released(released) = &mn.state else { return };
         let (by, prefixes) = (released.by, mn.prefixes());
@@ -220,7 +268,7 @@ impl Maar {
                 self.lists.clear_internal(prefix, &mut self.timers, &mut self.out);
             }
         }
-        self.end_hold(id);
+        self.end_hold(now, id);
     }
 
     /// What of the snapshot was asked for. A pair asked for whose session was never sampled is answered

@@ -141,7 +141,11 @@ impl Maar {
         let key = (hoa, maar);
         let Some(update) = self.updates.get_mut(&key) else { return };
         let seq = update.seq;
-        let Some(repeats) = &mut update.sent else { return self.refresh(now, key) };
+        let Some(repeats) = &mut update.sent else {
+            // What the rate held back, or what did not fit into one message, is not told yet.
+            let more = !update.pending.is_empty();
+            return if more { self.start_update(now, key) } else { self.refresh(now, key) };
+        };
         if repeats.again(now.mono, seq) {
             update.seq = seq.wrapping_add(1);
             self.send_update(now, key, seq);
@@ -155,11 +159,14 @@ impl Maar {
     fn refresh(&mut self, now: Now, key: (Prefix64, Ipv6Addr)) {
         let idle = self.config.timers.session_idle;
         let Some(update) = self.updates.get_mut(&key) else { return };
-        let Some(mn) = self.mns.get(&update.mn).filter(|mn| matches!(mn.state, State::Attached))
-        else {
+        let Some(mn) = self.mns.get(&update.mn).filter(|mn| mn.is_here()) else {
             self.updates.remove(&key);
             return;
         };
+        if matches!(mn.state, State::Detached) {
+            // It is not refreshed, but told at T_DETACH that it ends.
+            return;
+        }
         update.known.retain(|cn| mn.sessions.joins(now.mono, idle, key.0, *cn));
         update.pending = update.known.clone();
         if update.known.is_empty() && !update.anchor {
@@ -367,19 +374,31 @@ impl Maar {
 
     /// The MN's HoAs are no longer here: their CNs and anchors hear so once; what gets lost expires.
     pub(crate) fn end_updates(&mut self, now: Now, id: &Nai) {
-        let Some(time) = self.mns.get(id).map(|mn| mn.attach_time) else { return };
         for key in self.updates_of(id) {
-            let Some(update) = self.updates.get(&key) else { continue };
-            let ddbu = Ddbu {
-                seq: update.seq,
-                lifetime: 0,
-                attach_time: Some(time),
-                hoa: update.hoa,
-                serving: self.config.address,
-                cns: Vec::new(),
-            };
-            self.send(now, key.1, &Message::Ddbu(ddbu));
+            self.end_update(now, key);
         }
+    }
+
+    /// As [`Maar::end_updates`], of one HoA.
+    pub(crate) fn end_updates_of_hoa(&mut self, now: Now, id: &Nai, hoa: Prefix64) {
+        for key in self.updates_of(id).into_iter().filter(|key| key.0 == hoa) {
+            self.end_update(now, key);
+            self.drop_update(key);
+        }
+    }
+
+    fn end_update(&mut self, now: Now, key: (Prefix64, Ipv6Addr)) {
+        let Some(update) = self.updates.get(&key) else { return };
+        let Some(time) = self.mns.get(&update.mn).map(|mn| mn.attach_time) else { return };
+        let ddbu = Ddbu {
+            seq: update.seq,
+            lifetime: 0,
+            attach_time: Some(time),
+            hoa: update.hoa,
+            serving: self.config.address,
+            cns: Vec::new(),
+        };
+        self.send(now, key.1, &Message::Ddbu(ddbu));
     }
 
     /// Nobody is told any more: another MAAR does it now, or nobody has to.

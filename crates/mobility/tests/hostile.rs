@@ -12,7 +12,7 @@ use common::{Fate, NEW_YEAR, Net, ms, secs, vectors};
 use mobility::{Input, Place};
 use std::net::Ipv6Addr;
 use wire::addr::{Nai, Prefix64};
-use wire::mh::{Ddbu, Key, Message, Seal};
+use wire::mh::{Ddbu, Key, Message, Sdbu, Seal};
 use wire::nd::RouterSolicit;
 use wire::time::{AttachTime, MesgId};
 
@@ -312,4 +312,28 @@ fn a_station_without_a_name_is_named_by_its_mac() {
     net.run(secs(1));
     let made_up = Nai::new("02000000000a@example.org").unwrap();
     assert_eq!(net.router(A1).maar.mns()[0].mn_id, made_up);
+}
+
+/// R-37, `verify-aaa`: a peer with a key asks for an MN the AAA has not placed there.
+#[test]
+fn a_peer_that_asks_for_an_mn_that_is_elsewhere_gets_nothing_when_the_aaa_is_asked() {
+    let mut net = Net::new(NEW_YEAR, |config| config.timers.verify_aaa = true).both_away();
+    let newer = AttachTime(net.attach_time(A2, A).0 + (1 << 16));
+    let mn_id = A.nai();
+    let (groups, cursor) = (Vec::new(), None);
+    let sdbu = Sdbu { seq: 1, lifetime: 23, mn_id, attach_time: Some(newer), groups, cursor };
+    let start = net.now;
+    net.forge(A3, A2, &Message::Sdbu(sdbu));
+    net.run(ms(10));
+    let asked = ["a2>AAA AAR A", "AAA>a2 AAA a2", "a2>a3 sDBA 154"];
+    assert_eq!(net.story(start), asked);
+    assert_eq!((net.router(A2).state(A), net.aaa.maar_of(&A.nai())), ("Attached", Some(A2)));
+    net.assert_direct(A_HOA1, B_HOA1, "a2=>b2", "b2=>a2");
+    // One that really has it is answered as ever, one round trip later.
+    let start = net.now;
+    net.attach(A, A3);
+    net.run(secs(1));
+    let asked = ["a2>AAA AAR A", "AAA>a2 AAA refused 5003"];
+    assert_eq!(net.talk_of(start, A2, AAA), asked);
+    net.assert_direct(A_HOA1, B_HOA1, "a3=>b2", "b2=>a3");
 }

@@ -156,7 +156,7 @@ fn what_waits_for_a_station_the_aaa_refuses_is_given_up() {
         _ => None,
     });
     let id = id.expect("step 2");
-    let answer = mobility::AaaAnswer::Refused { code: 5003 };
+    let answer = mobility::AaaAnswer::Refused { code: 5003, current: None };
     net.handle(A3, Input::Aaa { id, answer });
     assert_eq!(given_up(&net, A3, start), [(ms(0), of(A, A_HOA1))]);
 }

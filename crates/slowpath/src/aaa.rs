@@ -200,7 +200,7 @@ impl Aaa {
                 self.renamed.insert(attachment, sent_as);
             }
             AaaAnswer::Granted { .. } => {}
-            AaaAnswer::Refused { code } => fx.info(format!("AAA refused {name}: {code}")),
+            AaaAnswer::Refused { code, .. } => fx.info(format!("AAA refused {name}: {code}")),
             AaaAnswer::Unavailable => {
                 fx.warn(format!("no usable answer of an AAA for {name}"));
             }
@@ -247,7 +247,7 @@ fn translate(answer: Result<AaAnswer, Unavailable>, fx: &mut Effects) -> AaaAnsw
             AaaAnswer::Granted { previous, attach_time, mn_id }
         }
         (SUCCESS, None) => unavailable("aaa_answer_incomplete", fx),
-        (code @ 4000..6000, _) => AaaAnswer::Refused { code },
+        (code @ 4000..6000, current) => AaaAnswer::Refused { code, current },
         _ => unavailable("aaa_unexpected_result", fx),
     }
 }
@@ -291,8 +291,11 @@ mod tests {
         assert_eq!(answer(2001, Some(none), Some("usera@example.org")), granted(named));
         assert_eq!(answer(2001, Some(none), Some("a\nb")), granted(None), "no name but a grant");
         assert_eq!(answer(2001, None, None), AaaAnswer::Unavailable);
-        assert_eq!(answer(5003, Some(none), None), AaaAnswer::Refused { code: 5003 });
-        assert_eq!(answer(4001, None, None), AaaAnswer::Refused { code: 4001 });
+        assert_eq!(
+            answer(5003, Some(none), None),
+            AaaAnswer::Refused { code: 5003, current: Some(none) }
+        );
+        assert_eq!(answer(4001, None, None), AaaAnswer::Refused { code: 4001, current: None });
         assert_eq!(answer(3004, Some(none), None), AaaAnswer::Unavailable);
         assert_eq!(answer(1001, Some(none), None), AaaAnswer::Unavailable);
         assert_eq!(translate(Err(Unavailable), &mut Effects::new()), AaaAnswer::Unavailable);

@@ -179,6 +179,9 @@ impl Router {
 
     fn link(&mut self, now: Now, port: PortId, up: bool) {
         self.fx.count(if up { "link_up" } else { "link_down" });
+        if up {
+            self.maar.handle(now, mobility::Input::PortUp { port });
+        }
         self.mld.link(now.mono, port, up, &mut self.fx);
         self.neighbors.link(now.mono, port, up);
         self.neighbors.tick(now.mono, &mut self.fx);

@@ -35,7 +35,7 @@ impl Aaa {
                 (row.map_or(Ipv6Addr::UNSPECIFIED, |row| row.maar), self.last)
             }
             (Some(time), Some(row)) if time <= row.time && row.maar != from => {
-                return AaaAnswer::Refused { code: NOT_AUTHORISED };
+                return AaaAnswer::Refused { code: NOT_AUTHORISED, current: Some(row.maar) };
             }
             (Some(time), Some(row)) => (from, time.max(row.time)),
             (Some(time), None) => (from, time),

@@ -123,7 +123,7 @@ impl fmt::Display for What {
             What::Answer(_, AaaAnswer::Granted { previous, .. }) => {
                 write!(f, "AAA {}", name(*previous))
             }
-            What::Answer(_, AaaAnswer::Refused { code }) => write!(f, "AAA refused {code}"),
+            What::Answer(_, AaaAnswer::Refused { code, .. }) => write!(f, "AAA refused {code}"),
             What::Answer(_, AaaAnswer::Unavailable) => f.write_str("AAA unavailable"),
             What::Stop { mn_id, .. } => write!(f, "STR {}", letter(mn_id)),
             What::Mh(octets) => match MhView::new_checked(octets).map(|view| view.parse()) {

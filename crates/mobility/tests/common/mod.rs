@@ -69,6 +69,8 @@ pub struct Net {
     pub probes: Vec<Probe>,
     /// Where each user is.
     at: BTreeMap<User, Ipv6Addr>,
+    /// How far wall clocks are behind.
+    behind: BTreeMap<Ipv6Addr, Duration>,
     delays: BTreeMap<(Ipv6Addr, Ipv6Addr), Duration>,
     delay: Duration,
     fate: Box<dyn FnMut(&Sent) -> Fate>,
@@ -97,6 +99,7 @@ impl Net {
             log: Vec::new(),
             probes: Vec::new(),
             at: BTreeMap::new(),
+            behind: BTreeMap::new(),
             delays: BTreeMap::new(),
             delay: ms(1),
             fate: Box::new(|_| Fate::Arrive),
@@ -286,9 +289,26 @@ impl Net {
         }
     }
 
+    /// Gives one input of a station nobody cares for to one MAAR; what it sends gets lost.
+    pub fn handle_quietly(&mut self, maar: Ipv6Addr, input: Input<'_>) {
+        let now = self.time_of(maar);
+        self.routers.get_mut(&maar).expect("one of the six").handle_quietly(now, input);
+    }
+
+    /// The MAAR's wall clock steps.
+    pub fn step_back(&mut self, maar: Ipv6Addr, by: Duration) {
+        self.behind.insert(maar, by);
+    }
+
+    fn time_of(&self, maar: Ipv6Addr) -> Now {
+        let behind = self.behind.get(&maar).copied().unwrap_or_default();
+        let Now { mono, wall } = self.time();
+        Now { mono, wall: wall - behind }
+    }
+
     /// Gives one input to one MAAR and carries out what comes of it.
     pub fn handle(&mut self, maar: Ipv6Addr, input: Input<'_>) {
-        let now = self.time();
+        let now = self.time_of(maar);
         let router = self.routers.get_mut(&maar).expect("one of the six");
         for (to, what) in router.handle(now, input) {
             self.send(Node::Router(maar), to, what);

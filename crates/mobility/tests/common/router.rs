@@ -59,6 +59,16 @@ impl Router {
         *self = Router::new(config);
     }
 
+    /// Takes one input; what is to be sent is not looked at.
+    pub fn handle_quietly(&mut self, now: Now, input: Input<'_>) {
+        self.maar.handle(now, input);
+        while let Some(output) = self.maar.poll_output() {
+            if let Output::Event(event) = output {
+                self.note(event);
+            }
+        }
+    }
+
     /// Takes one input; what is to be sent comes back in the MAAR's order.
     pub fn handle(&mut self, now: Now, input: Input<'_>) -> Vec<(Node, What)> {
         self.now = now;

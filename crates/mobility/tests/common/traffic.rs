@@ -5,7 +5,7 @@
 //! A path is written as the MAARs it crosses, `=>` a tunnel, `->` native: `a3=>b2`; what is lost says why.
 
 use super::forward::{Packet, Tables, Verdict, Via};
-use super::world::{MAARS, USERS, User, anchor, name};
+use super::world::{MAARS, User, anchor, name};
 use super::{Arrival, Net, secs};
 use mobility::{Input, ParkKey, Place};
 use std::net::Ipv6Addr;
@@ -40,9 +40,9 @@ pub struct Flying {
 
 /// The user in whose lease an address lies.
 fn owner(addr: Ipv6Addr) -> Option<User> {
-    let leases =
-        |user: &User| MAARS.iter().any(|&m| Prefix64::of(user.hoa(m)) == Prefix64::of(addr));
-    USERS.into_iter().find(leases)
+    let user = User(addr.segments()[3]);
+    let leased = |maar: &Ipv6Addr| Prefix64::of(user.hoa(*maar)) == Prefix64::of(addr);
+    MAARS.iter().any(leased).then_some(user)
 }
 
 impl Net {

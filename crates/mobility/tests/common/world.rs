@@ -35,7 +35,8 @@ const fn core(last: u16) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, last)
 }
 
-/// A user: a station with one MAC and one NAI. The letter's place in the alphabet, from 0xa, is its number.
+/// A user: a station with one MAC and one NAI. The letter's place in the alphabet, from 0xa, is its number; users with
+/// larger numbers have no letter and are named by their MAC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct User(pub u16);
 
@@ -48,16 +49,20 @@ pub const USERS: [User; 4] = [A, B, C, E];
 
 impl User {
     pub const fn mac(self) -> Mac {
-        Mac([2, 0, 0, 0, 0, self.0 as u8])
+        Mac([2, 0, 0, 0, (self.0 >> 8) as u8, self.0 as u8])
     }
 
     pub fn nai(self) -> Nai {
-        let letter = self.letter().to_ascii_lowercase();
-        Nai::new(&format!("user{letter}@example.org")).expect("printable and short")
+        let name = if USERS.contains(&self) {
+            format!("user{}", self.letter().to_ascii_lowercase())
+        } else {
+            format!("{:012x}", self.mac().to_u64())
+        };
+        Nai::new(&format!("{name}@example.org")).expect("printable and short")
     }
 
     pub fn letter(self) -> char {
-        char::from(b'A' + (self.0 as u8 - 0xa))
+        if USERS.contains(&self) { char::from(b'A' + (self.0 as u8 - 0xa)) } else { '?' }
     }
 
     pub const fn link_local(self) -> Ipv6Addr {
@@ -70,7 +75,8 @@ impl User {
     }
 
     pub fn of_mac(mac: Mac) -> Option<User> {
-        USERS.into_iter().find(|user| user.mac() == mac)
+        let [2, 0, 0, _, high, low] = mac.0 else { return None };
+        Some(User(u16::from_be_bytes([high, low])))
     }
 }
 

@@ -164,7 +164,7 @@ fn answer() -> impl Strategy<Value = AaaAnswer> {
             });
     prop_oneof![
         8 => granted,
-        1 => Just(AaaAnswer::Refused { code: 5003 }),
+        1 => Just(AaaAnswer::Refused { code: 5003, current: None }),
         1 => Just(AaaAnswer::Unavailable),
     ]
 }

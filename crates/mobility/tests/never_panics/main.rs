@@ -159,7 +159,10 @@ impl Bench {
         // An exchange that is never answered fails after 63 s, HOLD takes 92 s; the AAA has nobody any more.
         for _ in 0..200 {
             for id in std::mem::take(&mut self.requests) {
-                self.handle(Input::Aaa { id, answer: AaaAnswer::Refused { code: 5030 } });
+                self.handle(Input::Aaa {
+                    id,
+                    answer: AaaAnswer::Refused { code: 5030, current: None },
+                });
             }
             self.pass(secs(1));
         }

@@ -58,7 +58,10 @@ impl Reader<'_> {
     }
 
     pub(super) fn port(&self, field: &Field<'_>) -> Option<Port> {
-        let map = field.map(self.p, &["device", "role", "mtu", "attach", "link"])?;
+        let map = field.map(
+            self.p,
+            &["device", "role", "mtu", "attach", "max_mns", "attaches_per_second", "link"],
+        )?;
         let device = self.need(
             &map,
             "device",
@@ -88,6 +91,10 @@ impl Reader<'_> {
             "event" => Some(false),
             _ => None,
         });
+        let number = |t: &str| scalar::number(t, 1..=100_000_000).map(|n| n as u32);
+        let attaches_per_second =
+            self.or(&map, "attaches_per_second", "a number above 0", 5_000, number);
+        let max_mns = self.or(&map, "max_mns", "a number above 0", None, |t| number(t).map(Some));
         let link = match role.value {
             Role::Access => {
                 self.not_here(
@@ -111,7 +118,9 @@ impl Reader<'_> {
                 Some(self.prefix(&link)?)
             }
         };
-        Some(Port { device: device?, role: role.value, mtu, attach_on_frame, link })
+        let device = device?;
+        let role = role.value;
+        Some(Port { device, role, mtu, attach_on_frame, max_mns, attaches_per_second, link })
     }
 
     fn not_here(&self, map: &Map<'_>, key: &str, why: &str) {
