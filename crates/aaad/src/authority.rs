@@ -6,9 +6,10 @@ use crate::store::{Attach, Detach, Operation, Reply};
 use crate::text::Foreign;
 use diameter::dictionary::{code, result};
 use diameter::message::encode_avp;
-use diameter::nasreq::{AaAnswer, AaRequest, Sender, StRequest};
+use diameter::nasreq::{AaQuery, AaReply, Sender, StQuery};
 use diameter::refuse::Refusal;
 use log::debug;
+use std::sync::Arc;
 use std::time::Duration;
 use wire::time::AttachTime;
 
@@ -30,15 +31,20 @@ impl Authority {
         Authority { realm, subscribers, session_timeout }
     }
 
+    /// Other rules from now on.
+    pub fn set(&mut self, subscribers: Subscribers, session_timeout: u32) {
+        (self.subscribers, self.session_timeout) = (subscribers, session_timeout);
+    }
+
     /// What an AAR asks of the store; `wall` is the time since 1970.
     pub fn attach(
         &self,
         wall: Duration,
         sender: &Sender,
         end_to_end: u32,
-        request: &AaRequest,
+        request: &AaQuery,
     ) -> Result<Operation, Refusal> {
-        let mn_id = canonical(&request.user_name);
+        let mn_id = shared(&request.user_name);
         if !self.subscribers.know(&mn_id, &self.realm) {
             debug!("{} is no subscriber", Foreign(&mn_id));
             return Err(Refusal::code(result::USER_UNKNOWN));
@@ -48,25 +54,24 @@ impl Authority {
             return Err(bad_time(time));
         }
         Ok(Operation::Attach(Attach {
-            mn_id: mn_id.into(),
-            origin_host: sender.identity.host.as_str().into(),
+            mn_id,
+            origin_host: sender.host.clone(),
             end_to_end,
-            session_id: request.session_id.as_str().into(),
+            session_id: request.session_id.clone(),
             maar: request.maar,
             time,
         }))
     }
 
     /// The answer to an AAR of this MN.
-    pub fn answer(&self, reply: Reply, mn_id: String) -> AaAnswer {
-        debug!("{}: {reply:?}", Foreign(&mn_id));
+    pub fn answer<'a>(&self, reply: Reply, mn_id: &'a str) -> AaReply<'a> {
+        debug!("{}: {reply:?}", Foreign(mn_id));
         let (previous, time) = match reply {
             Reply::Accepted { previous, time } => (previous, Some(time)),
             Reply::Outdated { current } => (current, None),
         };
-        AaAnswer {
+        AaReply {
             result_code: reply.result_code(),
-            session_id: None,
             previous: Some(previous),
             attach_time: time.map(|time| time.0),
             mn_id: time.map(|_| mn_id),
@@ -75,9 +80,9 @@ impl Authority {
     }
 
     /// What an STR asks of the store. Its answer is a success whatever is stored: a late one has nothing left to end.
-    pub fn detach(request: &StRequest) -> Operation {
-        let session_id = request.session_id.as_str().into();
-        Operation::Detach(Detach { mn_id: canonical(&request.user_name).into(), session_id })
+    pub fn detach(request: &StQuery) -> Operation {
+        let session_id = request.session_id.clone();
+        Operation::Detach(Detach { mn_id: shared(&request.user_name), session_id })
     }
 }
 
@@ -86,6 +91,16 @@ pub(crate) fn canonical(user_name: &str) -> String {
     match user_name.rsplit_once('@') {
         Some((user, realm)) => format!("{user}@{}", realm.to_ascii_lowercase()),
         None => user_name.to_owned(),
+    }
+}
+
+/// The canonical form; the text itself where it is that already.
+fn shared(user_name: &Arc<str>) -> Arc<str> {
+    match user_name.rsplit_once('@') {
+        Some((_, realm)) if realm.bytes().any(|c| c.is_ascii_uppercase()) => {
+            canonical(user_name).into()
+        }
+        _ => user_name.clone(),
     }
 }
 
@@ -98,7 +113,6 @@ fn bad_time(time: AttachTime) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use diameter::nasreq::Identity;
     use std::net::Ipv6Addr;
 
     const WALL: Duration = Duration::from_secs(1_767_225_600);
@@ -108,15 +122,17 @@ mod tests {
     }
 
     fn attach(user_name: &str, attach_time: Option<u64>) -> Result<Operation, Refusal> {
-        let identity = Identity { host: "amaar1.example.org".into(), realm: "example.org".into() };
-        let sender = Sender { identity, state_id: None };
-        let request = AaRequest {
+        let sender = Sender {
+            host: "amaar1.example.org".into(),
+            realm: "example.org".into(),
+            state_id: None,
+        };
+        let request = AaQuery {
             session_id: "s;1".into(),
-            destination_realm: "example.org".into(),
             user_name: user_name.into(),
-            calling_station_id: None,
             maar: "2001:db8:ff::a1".parse().unwrap(),
             attach_time,
+            overload: false,
         };
         authority().attach(WALL, &sender, 1, &request)
     }
@@ -124,10 +140,10 @@ mod tests {
     #[test]
     fn the_realm_is_compared_without_case_and_comes_back_in_lower_case() {
         let operation = attach("UserA@Example.ORG", None).unwrap();
-        assert_eq!(operation.mn_id(), "UserA@example.org");
+        assert_eq!(&**operation.mn_id(), "UserA@example.org");
         let reply = Reply::Accepted { previous: Ipv6Addr::UNSPECIFIED, time: AttachTime(5) };
-        let answer = authority().answer(reply, operation.mn_id().to_owned());
-        assert_eq!(answer.mn_id.as_deref(), Some("UserA@example.org"));
+        let answer = authority().answer(reply, operation.mn_id());
+        assert_eq!(answer.mn_id, Some("UserA@example.org"));
         assert_eq!((answer.result_code, answer.session_timeout), (2001, Some(86_400)));
     }
 

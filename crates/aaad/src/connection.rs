@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One TCP connection of a peer: bounded reading and writing around the state machine. Decides nothing.
 
-use diameter::peer::{Server, ServerInput, Time};
+use crate::server::Bucket;
+use diameter::nasreq::AaReply;
+use diameter::peer::{Server, ServerInput, Ticket, Time};
+use diameter::tls::{Broken, Channel};
 use mio::net::TcpStream;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -48,8 +51,16 @@ pub struct Connection {
     pub host: Option<String>,
     /// Origin-State-Id of its CER.
     pub state_id: Option<u32>,
+    /// What it may still ask, where that is limited.
+    pub bucket: Option<Bucket>,
     /// Requests whose answer waits for the store.
     unanswered: usize,
+    /// Encryption, on a TLS port.
+    pub channel: Option<Channel>,
+    /// Why that is over.
+    pub broken: Option<Broken>,
+    /// To be encrypted.
+    plain: Vec<u8>,
     unsent: Vec<u8>,
     sent: usize,
     /// Since when the peer does not take what is for it.
@@ -68,7 +79,11 @@ impl Connection {
             machine,
             host: None,
             state_id: None,
+            bucket: None,
             unanswered: 0,
+            channel: None,
+            broken: None,
+            plain: Vec::new(),
             unsent: Vec::new(),
             sent: 0,
             stuck_since: None,
@@ -82,7 +97,23 @@ impl Connection {
     }
 
     pub fn send(&mut self, octets: &[u8]) {
-        self.unsent.extend_from_slice(octets);
+        self.out().1.extend_from_slice(octets);
+    }
+
+    /// The machine, and where its octets go.
+    fn out(&mut self) -> (&mut Server, &mut Vec<u8>) {
+        let to = if self.channel.is_some() { &mut self.plain } else { &mut self.unsent };
+        (&mut self.machine, to)
+    }
+
+    pub fn answer(&mut self, ticket: &Ticket, reply: &AaReply<'_>) {
+        let (machine, unsent) = self.out();
+        machine.answer(ticket, reply, unsent);
+    }
+
+    pub fn answer_stop(&mut self, ticket: &Ticket, result_code: u32) {
+        let (machine, unsent) = self.out();
+        machine.answer_stop(ticket, result_code, unsent);
     }
 
     /// From now on only what is unsent leaves.
@@ -95,7 +126,7 @@ impl Connection {
     }
 
     fn backlog(&self) -> usize {
-        self.unsent.len() - self.sent
+        self.unsent.len() - self.sent + self.plain.len()
     }
 
     /// A request went to the store.
@@ -118,7 +149,7 @@ impl Connection {
             // What comes after our end is of no interest, but left unread it would turn our end into a reset.
             Ok(n) if n > 0 && self.is_closing() => Turn::Again,
             Ok(n) if n > 0 => {
-                self.machine.handle(now, ServerInput::Octets(&buffer[..n]));
+                self.received(now, &buffer[..n]);
                 Turn::Again
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Turn::Waits,
@@ -130,9 +161,36 @@ impl Connection {
         }
     }
 
+    fn received(&mut self, now: Time, octets: &[u8]) {
+        let Some(channel) = &mut self.channel else {
+            return self.machine.handle(now, ServerInput::Octets(octets));
+        };
+        let mut plain = Vec::new();
+        let received = channel.receive(octets, &mut plain);
+        // The handshake's next step, or the alert that says why there is none.
+        let rest = channel.unsent(&mut self.unsent);
+        let received = received.and(rest);
+        if !plain.is_empty() {
+            self.machine.handle(now, ServerInput::Octets(&plain));
+        }
+        if let Err(broken) = received {
+            self.broken = Some(broken);
+            self.machine.handle(now, ServerInput::Closed);
+        }
+    }
+
+    fn encrypt(&mut self) {
+        if let Some(channel) = &mut self.channel
+            && let Err(broken) = channel.send(&std::mem::take(&mut self.plain), &mut self.unsent)
+        {
+            self.broken.get_or_insert(broken);
+        }
+    }
+
     /// Writes what can leave now.
     pub fn write(&mut self, now: Time) -> Turn {
         let was_full = self.backlog() >= MAX_UNSENT;
+        self.encrypt();
         while self.sent < self.unsent.len() {
             match self.stream.write(&self.unsent[self.sent..]) {
                 Ok(n) => {

@@ -22,6 +22,9 @@ pub enum StartError {
         /// What to do.
         mend: &'static str,
     },
+    /// A certificate, its key, the authorities.
+    #[error(transparent)]
+    Tls(#[from] diameter::tls::BadCertificates),
     /// The store.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `aaad --config FILE [--check | --restored | --start-empty]`. Exit status: 0 after a planned stop, 2 for a bad configuration, 1 for the rest.
 
-use aaad::config::{Config, StoreConfig};
+use aaad::config::{Config, StoreConfig, TlsConfig};
 use aaad::server::{Server, Stopper};
 use aaad::store::{Opening, embedded, postgres};
 use clap::Parser;
 use log::LevelFilter;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     }
     log_from(config.log);
     explain_panics_of_opening();
-    match serve(config, arguments.opening()) {
+    match serve(&arguments.config, config, arguments.opening()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -72,6 +72,10 @@ fn check(file: &Path, config: &Config) -> ExitCode {
                 return ExitCode::FAILURE;
             }
         }
+    }
+    if let Some(Err(said)) = config.tls.as_ref().map(TlsConfig::load) {
+        eprintln!("{said}");
+        return ExitCode::FAILURE;
     }
     println!("{}: no problem found", file.display());
     ExitCode::SUCCESS
@@ -94,10 +98,11 @@ fn explain_panics_of_opening() {
     }));
 }
 
-fn serve(config: Config, opening: Opening) -> Result<(), Box<dyn std::error::Error>> {
+fn serve(file: &Path, config: Config, opening: Opening) -> Result<(), Box<dyn std::error::Error>> {
     // Before the sockets: as PID 1 a signal without a handler is lost.
-    let signals = Signals::new([SIGTERM, SIGINT])?;
-    let server = Server::bind(config, opening)?;
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    let mut server = Server::bind(config, opening)?;
+    server.reload_from(file);
     stop_on(signals, server.stopper())?;
     Ok(server.run()?)
 }
@@ -105,6 +110,10 @@ fn serve(config: Config, opening: Opening) -> Result<(), Box<dyn std::error::Err
 fn stop_on(mut signals: Signals, stopper: Stopper) -> std::io::Result<()> {
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
+            if signal == SIGHUP {
+                stopper.reload();
+                continue;
+            }
             log::info!("signal {signal}: stopping");
             stopper.stop();
         }

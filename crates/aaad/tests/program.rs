@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The program itself: it says when it is ready and ends cleanly on a signal.
 
+mod common;
+
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -103,4 +105,44 @@ fn an_address_in_use_is_told_with_the_mend_and_exit_status_1() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("cannot listen on [::1]:") && said.contains("change `listen`"), "{said}");
+}
+
+/// FC-46: the old configuration stays whole, a good one applies, what needs a restart is said.
+#[test]
+fn sighup_reads_the_configuration_again_and_a_broken_one_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, list) = (directory.path().join("aaad.yaml"), directory.path().join("list.csv"));
+    let text = format!(
+        "host: aaa.example.org\nrealm: example.org\nlisten: [\"[::1]:0\"]\nclients: [\"*.example.org\"]\nsubscribers_file: {}\nstore: memory\n",
+        list.display()
+    );
+    std::fs::write(&file, &text).unwrap();
+    std::fs::write(&list, "mn_id,plan\nuserb@example.org,gold\n").unwrap();
+    let mut child = aaad(&file).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut until = |what: &str| lines.by_ref().find(|line| line.contains(what)).expect("its line");
+    let address = until("ready on").split_once("ready on ").unwrap().1.parse().unwrap();
+    let mut peer = common::Raw::open_at(address, "amaar1.example.org");
+    let mut code = || peer.attach(common::address(1)).result_code;
+    let hup = |pid: u32| {
+        assert!(Command::new("kill").args(["-HUP", &pid.to_string()]).status().unwrap().success());
+    };
+    assert_eq!(code(), 5030);
+    std::fs::write(&list, "mn_id,plan\nuserb@example.org,gold\nusera@EXAMPLE.org,\n").unwrap();
+    hup(child.id());
+    until("configuration read again");
+    assert_eq!(code(), 2001, "over the connection that was up");
+    std::fs::write(&list, "userb@example.org\n\u{1}\n").unwrap();
+    hup(child.id());
+    let said = until("stays as it was");
+    assert!(said.contains("list.csv:2") && said.contains("ERROR"), "{said}");
+    assert_eq!(code(), 2001);
+    std::fs::write(&list, "userb@example.org\n").unwrap();
+    std::fs::write(&file, text.replace("[::1]:0", "[::1]:1")).unwrap();
+    hup(child.id());
+    assert!(until("needs restart").contains("needs restart: listen; the rest applies"));
+    until("configuration read again");
+    assert_eq!(code(), 5030);
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

@@ -3,6 +3,8 @@
 
 mod common;
 
+use aaad::server::Server;
+use aaad::store::Opening;
 use common::*;
 use diameter::base;
 use diameter::message::{FLAG_RETRANSMITTED, Header, Message, Writer, command};
@@ -249,6 +251,30 @@ fn a_second_connection_of_a_peer_is_5012_and_the_first_works_on() {
     assert_eq!(second.exchange_capabilities(), 5012);
     assert_eq!(second.receive(), None);
     assert_eq!(first.attach(A1).result_code, 2001);
+}
+
+#[test]
+fn a_suspect_connection_gives_way_to_a_new_one_of_its_peer() {
+    let mut config = config("accept: realm\nstore: memory");
+    config.watchdog = Duration::from_millis(300);
+    let server = Running::of(Server::bind(config, Opening::AsItIs).unwrap());
+    let mut first = Raw::open(&server, "amaar1.example.org");
+    let dwr = first.receive().unwrap();
+    assert_eq!(Message::parse(&dwr).unwrap().header.command, command::DEVICE_WATCHDOG);
+    // It does not answer: suspect a Tw later, closed another Tw later.
+    let begun = Instant::now();
+    loop {
+        let mut second = Raw::connect(&server, "amaar1.example.org");
+        match second.exchange_capabilities() {
+            2001 => {
+                assert_eq!(first.receive(), None);
+                assert_eq!(second.attach(A1).result_code, 2001);
+                break;
+            }
+            code => assert_eq!(code, 5012),
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20));
+    }
 }
 
 #[test]

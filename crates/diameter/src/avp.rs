@@ -130,12 +130,17 @@ impl<'a> Avp<'a> {
         std::str::from_utf8(self.data).map_err(|_| Fault::value(self))
     }
 
-    /// DiameterIdentity: 1 to 255 printable ASCII octets, in lower case because names compare so.
+    /// DiameterIdentity in lower case, because names compare so.
     pub fn identity(&self) -> Result<String, Fault> {
+        self.identity_text().map(str::to_ascii_lowercase)
+    }
+
+    /// DiameterIdentity as it stands: 1 to 255 printable ASCII octets.
+    pub fn identity_text(&self) -> Result<&'a str, Fault> {
         let fits =
             (1..=255).contains(&self.data.len()) && self.data.iter().all(u8::is_ascii_graphic);
         match std::str::from_utf8(self.data) {
-            Ok(name) if fits => Ok(name.to_ascii_lowercase()),
+            Ok(name) if fits => Ok(name),
             _ => Err(Fault::value(self)),
         }
     }

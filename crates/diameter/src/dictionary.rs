@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The AVPs this program knows: those of PROTOCOL.md 3.7 and of the base messages (RFC 6733 §4.5, RFC 5447, RFC 5779).
+//! The AVPs this program knows: those of PROTOCOL.md 3.7 and of the base messages (RFC 6733 §4.5, RFC 5447, RFC 5779, RFC 7683).
 //! An AVP outside this table with the M bit set is refused with 5001; a known one is never refused for its M bit,
 //! because dictionaries differ about it.
 
@@ -31,6 +31,7 @@ pub mod code {
     pub const ROUTE_RECORD: u32 = 282;
     pub const DESTINATION_REALM: u32 = 283;
     pub const PROXY_INFO: u32 = 284;
+    pub const RE_AUTH_REQUEST_TYPE: u32 = 285;
     pub const DESTINATION_HOST: u32 = 293;
     pub const ERROR_REPORTING_HOST: u32 = 294;
     pub const TERMINATION_CAUSE: u32 = 295;
@@ -40,6 +41,13 @@ pub mod code {
     pub const MIP6_AGENT_INFO: u32 = 486;
     pub const MIP_TIMESTAMP: u32 = 490;
     pub const MOBILE_NODE_IDENTIFIER: u32 = 506;
+    pub const OC_SUPPORTED_FEATURES: u32 = 621;
+    pub const OC_FEATURE_VECTOR: u32 = 622;
+    pub const OC_OLR: u32 = 623;
+    pub const OC_SEQUENCE_NUMBER: u32 = 624;
+    pub const OC_VALIDITY_DURATION: u32 = 625;
+    pub const OC_REPORT_TYPE: u32 = 626;
+    pub const OC_REDUCTION_PERCENTAGE: u32 = 627;
 }
 
 /// Result codes (RFC 6733 §7.1).
@@ -55,6 +63,7 @@ pub mod result {
     pub const INVALID_HDR_BITS: u32 = 3008;
     pub const UNKNOWN_PEER: u32 = 3010;
     pub const AVP_UNSUPPORTED: u32 = 5001;
+    pub const UNKNOWN_SESSION_ID: u32 = 5002;
     pub const AUTHORIZATION_REJECTED: u32 = 5003;
     pub const INVALID_AVP_VALUE: u32 = 5004;
     pub const MISSING_AVP: u32 = 5005;
@@ -136,7 +145,7 @@ const fn avp(code: u32, name: &'static str, kind: Kind, mandatory: bool, once: b
 
 /// Sorted by code.
 #[rustfmt::skip]
-static DICTIONARY: &[Definition] = &[
+const DICTIONARY: &[Definition] = &[
     avp(code::USER_NAME, "User-Name", Kind::Utf8String, true, true),
     avp(code::SESSION_TIMEOUT, "Session-Timeout", Kind::Unsigned32, true, true),
     avp(code::CALLING_STATION_ID, "Calling-Station-Id", Kind::Utf8String, true, true),
@@ -163,6 +172,7 @@ static DICTIONARY: &[Definition] = &[
     avp(code::ROUTE_RECORD, "Route-Record", Kind::DiameterIdentity, true, false),
     avp(code::DESTINATION_REALM, "Destination-Realm", Kind::DiameterIdentity, true, true),
     avp(code::PROXY_INFO, "Proxy-Info", Kind::Grouped, true, false),
+    avp(code::RE_AUTH_REQUEST_TYPE, "Re-Auth-Request-Type", Kind::Unsigned32, true, true),
     avp(code::DESTINATION_HOST, "Destination-Host", Kind::DiameterIdentity, true, true),
     avp(code::ERROR_REPORTING_HOST, "Error-Reporting-Host", Kind::DiameterIdentity, false, true),
     avp(code::TERMINATION_CAUSE, "Termination-Cause", Kind::Unsigned32, true, true),
@@ -173,20 +183,52 @@ static DICTIONARY: &[Definition] = &[
     avp(code::MIP_TIMESTAMP, "MIP-Timestamp", Kind::Octets(8), true, true),
     // Neither dictionary at hand states its M bit; as an endpoint freeDiameter refuses it with M set.
     avp(code::MOBILE_NODE_IDENTIFIER, "Mobile-Node-Identifier", Kind::Utf8String, false, true),
+    // RFC 7683 §7: none has the M bit.
+    avp(code::OC_SUPPORTED_FEATURES, "OC-Supported-Features", Kind::Grouped, false, true),
+    avp(code::OC_FEATURE_VECTOR, "OC-Feature-Vector", Kind::Unsigned64, false, true),
+    avp(code::OC_OLR, "OC-OLR", Kind::Grouped, false, false),
+    avp(code::OC_SEQUENCE_NUMBER, "OC-Sequence-Number", Kind::Unsigned64, false, true),
+    avp(code::OC_VALIDITY_DURATION, "OC-Validity-Duration", Kind::Unsigned32, false, true),
+    avp(code::OC_REPORT_TYPE, "OC-Report-Type", Kind::Unsigned32, false, true),
+    avp(code::OC_REDUCTION_PERCENTAGE, "OC-Reduction-Percentage", Kind::Unsigned32, false, true),
 ];
+
+/// Codes below this are looked up; none of ours is above.
+const CODES: usize = 640;
+/// Of each code its place in the table plus 1; 0 for none.
+static PLACES: [u8; CODES] = places();
+
+const fn places() -> [u8; CODES] {
+    let (mut places, mut at) = ([0; CODES], 0);
+    while at < DICTIONARY.len() {
+        places[DICTIONARY[at].code as usize] = at as u8 + 1;
+        at += 1;
+    }
+    places
+}
 
 /// The definition of an AVP code of vendor 0.
 pub fn lookup(code: u32) -> Option<&'static Definition> {
-    DICTIONARY.binary_search_by_key(&code, |d| d.code).ok().map(|at| &DICTIONARY[at])
+    place(code).map(|at| &DICTIONARY[at])
 }
+
+/// Its place in the table, below 64.
+pub(crate) fn place(code: u32) -> Option<usize> {
+    usize::from(*PLACES.get(code as usize)?).checked_sub(1)
+}
+
+const _: () = assert!(DICTIONARY.len() <= 64, "a bit of a u64 each");
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_so_that_binary_search_finds_everything() {
+    fn every_code_stands_once_and_is_found() {
         assert!(DICTIONARY.windows(2).all(|pair| pair[0].code < pair[1].code));
+        assert!(
+            DICTIONARY.iter().all(|d| lookup(d.code).is_some_and(|found| found.code == d.code))
+        );
         assert_eq!(lookup(code::MIP_TIMESTAMP).map(|d| d.name), Some("MIP-Timestamp"));
         assert!(lookup(4711).is_none());
     }

@@ -3,32 +3,33 @@
 //! what is missing (5005). Order does not matter.
 
 use crate::avp::{self, Avp, FLAG_MANDATORY, Fault, MAX_AVPS};
-use crate::dictionary::{code, result};
+use crate::dictionary::{self, code, result};
 use crate::message::Message;
+use arrayvec::ArrayVec;
 use std::net::IpAddr;
 
 /// The AVPs of a message that passed [`avp::check`].
 #[derive(Debug)]
 pub struct Fields<'a> {
-    found: Vec<Avp<'a>>,
+    found: ArrayVec<Avp<'a>, MAX_AVPS>,
 }
 
 impl<'a> Fields<'a> {
     /// Of a request: unknown AVPs with the M bit and doubled ones are faults.
     pub fn of_request(message: &Message<'a>) -> Result<Fields<'a>, Fault> {
         let fields = Fields::of_answer(message)?;
-        for (at, avp) in fields.found.iter().enumerate() {
+        let mut seen = 0u64;
+        for avp in &fields.found {
             match avp.definition() {
                 None if avp.flags & FLAG_MANDATORY != 0 => {
                     return Err(Fault::at(result::AVP_UNSUPPORTED, avp));
                 }
-                Some(known)
-                    if known.once
-                        && fields.found[..at]
-                            .iter()
-                            .any(|a| a.code == avp.code && a.vendor == 0) =>
-                {
-                    return Err(Fault::at(result::AVP_OCCURS_TOO_MANY_TIMES, avp));
+                Some(known) if known.once => {
+                    let bit = dictionary::place(avp.code).map_or(0, |place| 1 << place);
+                    if seen & bit != 0 {
+                        return Err(Fault::at(result::AVP_OCCURS_TOO_MANY_TIMES, avp));
+                    }
+                    seen |= bit;
                 }
                 _ => {}
             }
@@ -39,7 +40,7 @@ impl<'a> Fields<'a> {
     /// Of an answer: relays add what they like, so only the structure is judged.
     pub fn of_answer(message: &Message<'a>) -> Result<Fields<'a>, Fault> {
         avp::check(message.avps)?;
-        let mut found = Vec::with_capacity(16);
+        let mut found = ArrayVec::new();
         for avp in message.avps().take(MAX_AVPS) {
             found.push(avp?);
         }
@@ -67,17 +68,17 @@ impl<'a> Fields<'a> {
     }
 
     /// Text that must be there, 1 to `most` octets, no NUL.
-    pub fn text(&self, code: u32, most: usize) -> Result<String, Fault> {
+    pub fn text(&self, code: u32, most: usize) -> Result<&'a str, Fault> {
         let avp = self.need(code)?;
         let text = avp.text()?;
         if text.is_empty() || text.len() > most || text.contains('\0') {
             return Err(Fault::value(avp));
         }
-        Ok(text.to_owned())
+        Ok(text)
     }
 
     /// Like [`Fields::text`], but it may be absent.
-    pub fn text_if_any(&self, code: u32, most: usize) -> Result<Option<String>, Fault> {
+    pub fn text_if_any(&self, code: u32, most: usize) -> Result<Option<&'a str>, Fault> {
         self.get(code).map(|_| self.text(code, most)).transpose()
     }
 

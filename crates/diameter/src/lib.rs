@@ -14,3 +14,4 @@ pub mod nasreq;
 pub mod peer;
 pub mod refuse;
 pub mod stream;
+pub mod tls;

@@ -33,7 +33,9 @@ pub const FLAG_RETRANSMITTED: u8 = 0x10;
 pub mod command {
     #![allow(missing_docs)]
     pub const CAPABILITIES_EXCHANGE: u32 = 257;
+    pub const RE_AUTH: u32 = 258;
     pub const AA: u32 = 265;
+    pub const ABORT_SESSION: u32 = 274;
     pub const SESSION_TERMINATION: u32 = 275;
     pub const DEVICE_WATCHDOG: u32 = 280;
     pub const DISCONNECT_PEER: u32 = 282;
@@ -150,12 +152,19 @@ impl<'a> Message<'a> {
 #[derive(Debug)]
 pub struct Writer {
     octets: Vec<u8>,
+    /// Where the message begins.
+    start: usize,
 }
 
 impl Writer {
     /// Starts a message.
     pub fn new(header: Header) -> Writer {
-        let mut octets = Vec::with_capacity(320);
+        Writer::behind(Vec::with_capacity(320), header)
+    }
+
+    /// Starts a message behind what is in `octets`.
+    pub fn behind(mut octets: Vec<u8>, header: Header) -> Writer {
+        let start = octets.len();
         octets.extend_from_slice(&[1, 0, 0, 0]);
         octets.extend_from_slice(
             &(u32::from(header.flags) << 24 | header.command & 0x00ff_ffff).to_be_bytes(),
@@ -163,7 +172,7 @@ impl Writer {
         octets.extend_from_slice(&header.application.to_be_bytes());
         octets.extend_from_slice(&header.hop_by_hop.to_be_bytes());
         octets.extend_from_slice(&header.end_to_end.to_be_bytes());
-        Writer { octets }
+        Writer { octets, start }
     }
 
     /// OctetString.
@@ -215,15 +224,20 @@ impl Writer {
         self = fill(self);
         let length = (self.octets.len() - start) as u32;
         self.octets[start + 5..start + 8].copy_from_slice(&length.to_be_bytes()[1..]);
-        self.octets.resize(self.octets.len().next_multiple_of(4), 0);
+        self.pad();
         self
     }
 
     /// An AVP that was encoded elsewhere, header and data.
     pub fn raw(mut self, avp: &[u8]) -> Writer {
         self.octets.extend_from_slice(avp);
-        self.octets.resize(self.octets.len().next_multiple_of(4), 0);
+        self.pad();
         self
+    }
+
+    fn pad(&mut self) {
+        let length = (self.octets.len() - self.start).next_multiple_of(4);
+        self.octets.resize(self.start + length, 0);
     }
 
     /// Applies `write` if there is a value.
@@ -234,21 +248,22 @@ impl Writer {
         }
     }
 
-    /// The whole message.
+    /// The whole message, behind what was there.
     pub fn finish(mut self) -> Vec<u8> {
-        let length = self.octets.len() as u32;
+        let length = self.octets.len() - self.start;
         debug_assert!(
-            self.octets.len() <= MAX_MESSAGE,
+            length <= MAX_MESSAGE,
             "what is echoed from a request is bounded by its reader"
         );
-        self.octets[1..4].copy_from_slice(&length.to_be_bytes()[1..]);
+        let at = self.start + 1;
+        self.octets[at..at + 3].copy_from_slice(&(length as u32).to_be_bytes()[1..]);
         self.octets
     }
 }
 
 /// One AVP by itself, padded: what goes into a Failed-AVP.
 pub fn encode_avp(write: impl FnOnce(Writer) -> Writer) -> Vec<u8> {
-    write(Writer { octets: Vec::new() }).octets
+    write(Writer { octets: Vec::new(), start: 0 }).octets
 }
 
 /// Overwrites flags and Hop-by-Hop of an encoded message: a repeat goes out with the T bit and a new identifier.

@@ -4,7 +4,7 @@
 use crate::avp::{self, Avp, Fault};
 use crate::dictionary::{code, result};
 use crate::message::{Header, Message, Writer, application, command};
-use crate::nasreq::{MAX_SESSION_ID, Origin};
+use crate::nasreq::{MAX_SESSION_ID, Origin, Overload, write_overload};
 
 /// Proxy-Info echoed into an answer, octets in all. A request with more is answered without.
 const MAX_PROXY_INFO: usize = 16 * 1024;
@@ -30,6 +30,7 @@ impl Refusal {
             result::COMMAND_UNSUPPORTED => "diameter_command_unsupported",
             result::UNABLE_TO_DELIVER => "diameter_unable_to_deliver",
             result::REALM_NOT_SERVED => "diameter_realm_not_served",
+            result::TOO_BUSY => "diameter_too_busy",
             result::LOOP_DETECTED => "diameter_loop_detected",
             result::APPLICATION_UNSUPPORTED => "diameter_application_unsupported",
             result::INVALID_HDR_BITS => "diameter_invalid_header_bits",
@@ -71,6 +72,21 @@ pub fn answer(origin: &Origin, request: &Message<'_>, refusal: &Refusal) -> Vec<
 
 /// The refusing answer to a request that was read before.
 pub fn answer_to(origin: &Origin, request: Echo<'_>, refusal: &Refusal) -> Vec<u8> {
+    write(origin, request, refusal).finish()
+}
+
+/// The same with an overload report, if the client takes one.
+pub(crate) fn answer_busy(
+    origin: &Origin,
+    request: Echo<'_>,
+    refusal: &Refusal,
+    report: Option<Overload>,
+) -> Vec<u8> {
+    let writer = write(origin, request, refusal);
+    writer.maybe(report, |w, report| write_overload(w, Some(report))).finish()
+}
+
+fn write(origin: &Origin, request: Echo<'_>, refusal: &Refusal) -> Writer {
     let writer = Writer::new(header(&request.header, refusal.code));
     let writer = writer.maybe(request.session_id, |w, id| w.octets(code::SESSION_ID, id));
     authorization(writer, &request.header, refusal.code)
@@ -80,7 +96,6 @@ pub fn answer_to(origin: &Origin, request: Echo<'_>, refusal: &Refusal) -> Vec<u
         .maybe(refusal.failed.as_ref(), |w, failed| w.octets(code::FAILED_AVP, failed))
         .u32(code::ORIGIN_STATE_ID, origin.state_id)
         .raw(request.proxy_info)
-        .finish()
 }
 
 fn header(request: &Header, code: u32) -> Header {

@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use diameter::base;
 use diameter::message::{FLAG_ERROR, FLAG_PROXIABLE, Header, Message, Writer, command};
-use diameter::nasreq::{AaAnswer, StRequest};
+use diameter::nasreq::{AaAnswer, Ask, SessionRequest, StRequest};
 use diameter::peer::{Client, ClientConfig, ClientInput, ClientOutput, Time, Unavailable};
 use std::time::Duration;
 
@@ -323,16 +323,16 @@ fn a_planned_stop_sends_a_dpr_and_ends_with_one_close() {
 #[test]
 fn an_unknown_request_is_answered_3001_and_the_connection_stays() {
     let mut bench = Bench::open();
-    let asr = Writer::new(Header {
+    let unknown = Writer::new(Header {
         flags: 0xc0,
-        command: 274,
+        command: 300,
         application: 1,
         hop_by_hop: 8,
         end_to_end: 9,
     })
     .finish();
-    let answer = sent(bench.receive(&asr)).remove(0);
-    assert_eq!(header(&answer), Header { flags: 0x60, ..header(&asr) });
+    let answer = sent(bench.receive(&unknown)).remove(0);
+    assert_eq!(header(&answer), Header { flags: 0x60, ..header(&unknown) });
     assert_eq!(Message::parse(&answer).unwrap().find(268).unwrap().u32(), Ok(3001));
     let dwr = base::dwr(&aaa(), (1, 1));
     assert_eq!(header(&sent(bench.receive(&dwr))[0]).command, command::DEVICE_WATCHDOG);
@@ -389,4 +389,40 @@ fn a_connection_that_hangs_in_the_making_is_given_up_after_five_seconds() {
     let seen = bench.run_to(ms(5_100));
     assert_eq!(seen[0], (ms(5_000), ClientOutput::Close));
     assert_eq!(seen.last().unwrap(), &(ms(5_100), ClientOutput::Connect));
+}
+
+#[test]
+fn a_rar_and_an_asr_reach_the_owner_and_its_answer_goes_back_in_the_session() {
+    let mut bench = Bench::open();
+    for (ask, command) in [(Ask::Reauthorize, 258), (Ask::Abort, 274)] {
+        let asked = SessionRequest {
+            ask,
+            session_id: request().session_id,
+            destination_host: "amaar3.example.org".into(),
+            destination_realm: "example.org".into(),
+            user_name: "usera@example.org".into(),
+        };
+        let outputs = bench.receive(&asked.encode(&aaa(), (77, 78)));
+        let [ClientOutput::Asked { ticket, request: read }] = &outputs[..] else {
+            panic!("{outputs:?}")
+        };
+        assert_eq!(*read, asked);
+        bench.client.answer_asked(ticket, 5002);
+        let answer = bench.sent().remove(0);
+        let (message, header) = (Message::parse(&answer).unwrap(), header(&answer));
+        assert_eq!((header.command, header.hop_by_hop, header.end_to_end), (command, 77, 78));
+        assert_eq!(message.find(268).unwrap().u32(), Ok(5002));
+        assert_eq!(message.find(263).unwrap().data, request().session_id.as_bytes());
+    }
+}
+
+#[test]
+fn an_asr_without_a_session_is_5005_and_the_connection_stays() {
+    let mut bench = Bench::open();
+    let to = Header { command: 274, ..header(&aar_octets()) };
+    let outputs = bench.receive(&Writer::new(to).text(264, "aaa.example.org").finish());
+    let answer = sent(outputs).remove(0);
+    assert_eq!(Message::parse(&answer).unwrap().find(268).unwrap().u32(), Ok(5005));
+    let dwr = base::dwr(&aaa(), (9, 9));
+    assert_eq!(sent(bench.receive(&dwr)).len(), 1);
 }

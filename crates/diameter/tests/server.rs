@@ -6,6 +6,7 @@ mod common;
 use common::*;
 use diameter::base;
 use diameter::message::{FLAG_ERROR, Header, Message, Writer, command};
+use diameter::nasreq::{Ask, SessionRequest};
 use diameter::peer::{Server, ServerConfig, ServerInput, ServerOutput, Time};
 use std::time::Duration;
 
@@ -185,11 +186,53 @@ fn what_a_proxy_put_into_a_request_comes_back_in_its_answer() {
     else {
         panic!()
     };
-    assert_eq!((sender.identity, asked), (maar().identity, request()));
-    server.answer(ticket, &answer());
-    let sent = sent(&mut server).remove(0);
-    assert!(sent.ends_with(&proxy));
+    assert_eq!((&*sender.host, &*sender.realm), ("amaar3.example.org", "example.org"));
+    let (session_id, user_name) = (&*asked.session_id, &*asked.user_name);
+    assert_eq!((session_id, user_name), (&*request().session_id, &*request().user_name));
+    // Behind octets of another length than a multiple of four, too.
+    let mut unsent = vec![9; 3];
+    server.answer(&ticket, &reply(), &mut unsent);
+    let sent = unsent.split_off(3);
+    assert!(Message::parse(&sent).is_ok() && sent.ends_with(&proxy));
     assert_eq!(sent[20..280], aaa_octets()[20..]);
+}
+
+fn said(server: &mut Server) -> Vec<String> {
+    drain(server).iter().map(|output| format!("{output:?}")).collect()
+}
+
+fn session_request(ask: Ask) -> SessionRequest {
+    SessionRequest {
+        ask,
+        session_id: request().session_id,
+        destination_host: "amaar3.example.org".into(),
+        destination_realm: "example.org".into(),
+        user_name: "usera@example.org".into(),
+    }
+}
+
+#[test]
+fn a_session_request_finds_its_answer_by_hop_by_hop_and_the_end_of_the_connection_answers_the_rest()
+{
+    let mut server = open();
+    for (id, ask) in [(1, Ask::Reauthorize), (2, Ask::Abort), (3, Ask::Abort)] {
+        assert!(server.ask(id, &session_request(ask)));
+    }
+    let asked = sent(&mut server);
+    let read = |octets| SessionRequest::decode(&Message::parse(octets).unwrap()).unwrap();
+    assert_eq!(read(&asked[0]), session_request(Ask::Reauthorize));
+    assert_eq!(read(&asked[1]), session_request(Ask::Abort));
+    let to = Message::parse(&asked[1]).unwrap().header;
+    let asa = Writer::new(to.answer()).u32(268, 5002).finish();
+    server.handle(s(1), ServerInput::Octets(&asa));
+    assert_eq!(said(&mut server), ["Asked { id: 2, result_code: 5002 }"]);
+    server.handle(s(1), ServerInput::Octets(&asa));
+    assert_eq!(kinds(&mut server), ["diameter_unexpected_answer"]);
+    server.handle(s(2), ServerInput::Closed);
+    let left = said(&mut server);
+    for id in [1, 3] {
+        assert!(left.contains(&format!("Asked {{ id: {id}, result_code: 3002 }}")), "{left:?}");
+    }
 }
 
 #[test]

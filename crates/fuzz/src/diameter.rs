@@ -5,7 +5,7 @@ use crate::Script;
 use diameter::avp;
 use diameter::base::{self, Capabilities};
 use diameter::message::{MAX_MESSAGE, Message};
-use diameter::nasreq::{AaAnswer, AaRequest, Identity, Origin, StRequest};
+use diameter::nasreq::{AaAnswer, AaReply, AaRequest, Identity, Origin, StRequest};
 use diameter::peer::{
     Client, ClientConfig, ClientInput, Server, ServerConfig, ServerInput, ServerOutput,
 };
@@ -18,13 +18,12 @@ fn origin(host: &str) -> Origin {
     Origin { identity, state_id: 7 }
 }
 
-fn answer() -> AaAnswer {
-    AaAnswer {
+fn reply() -> AaReply<'static> {
+    AaReply {
         result_code: 2001,
-        session_id: Some("s".into()),
         previous: Some("2001:db8:ff::a2".parse().expect("an address")),
         attach_time: Some(1 << 40),
-        mn_id: Some("usera@example.org".into()),
+        mn_id: Some("usera@example.org"),
         session_timeout: None,
     }
 }
@@ -81,15 +80,20 @@ fn serve(reads: &[&[u8]]) -> Vec<String> {
         server.handle(T, ServerInput::Octets(read));
         while let Some(output) = server.poll_output() {
             said.push(format!("{output:?}"));
+            let mut sent = Vec::new();
             match output {
                 ServerOutput::Claim { .. } => server.admit(T),
-                ServerOutput::Authorize { ticket, .. } => server.answer(ticket, &answer()),
-                ServerOutput::Stop { ticket, .. } => server.answer_stop(ticket, 2001),
-                ServerOutput::Send(sent) => {
-                    let message = Message::parse(&sent).expect("a sound answer");
-                    assert!(sent.len() <= MAX_MESSAGE && avp::check(message.avps).is_ok());
+                ServerOutput::Authorize { ticket, .. } => {
+                    server.answer(&ticket, &reply(), &mut sent);
                 }
+                ServerOutput::Stop { ticket, .. } => server.answer_stop(&ticket, 2001, &mut sent),
+                ServerOutput::Send(octets) => sent = octets,
                 _ => {}
+            }
+            if !sent.is_empty() {
+                let message = Message::parse(&sent).expect("a sound answer");
+                assert!(sent.len() <= MAX_MESSAGE && avp::check(message.avps).is_ok());
+                said.push(format!("{sent:?}"));
             }
         }
     }

@@ -176,6 +176,8 @@ impl Aaa {
                 ClientOutput::Stopped { result_code, .. } if result_code == SUCCESS => {}
                 ClientOutput::Stopped { .. } => fx.count("aaa_stop_refused"),
                 ClientOutput::Count(name) => fx.count(name),
+                // Answered by the pool.
+                ClientOutput::Asked { .. } => {}
                 ClientOutput::Answer { id, answer } => {
                     let answer = translate(answer, fx);
                     if let Some(asked) = self.asked.remove(&id) {

@@ -106,7 +106,7 @@ fn test() -> Result<(), Failed> {
     needs_root("tests use DPDK ports and network namespaces; `cargo xtask check` does without")?;
     let mut steps = Steps::new(7);
     steps.next("what apt has to bring");
-    apt::install(&[apt::BUILD, apt::LAB, apt::POSTGRES])?;
+    apt::install(&[apt::BUILD, apt::LAB, apt::POSTGRES, apt::FREEDIAMETER])?;
     steps.next("formatting");
     cargo(&["fmt", "--all", "--check"])?;
     steps.next("lints");

@@ -2,9 +2,8 @@
 //! From text to values. All problems are collected before anything is refused.
 
 use super::file::{KEYS, Placed, Raw};
-use super::{Client, Config, Problem, Subscribers};
-use diameter::nasreq::{Identity, MAX_USER_NAME};
-use std::collections::BTreeSet;
+use super::{Client, Config, Problem};
+use diameter::nasreq::Identity;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -26,13 +25,15 @@ pub fn check(raw: Raw) -> Result<Config, Vec<Problem>> {
     }
     let host = checker.identity("host", raw.host.as_ref());
     let realm = checker.identity("realm", raw.realm.as_ref());
-    let listen = checker.listen(raw.listen);
+    let tls = checker.tls(raw.listen_tls, raw.certificate, raw.key, raw.ca);
+    let listen = checker.listen("listen", raw.listen, tls.is_none());
     let clients = checker.clients(raw.clients);
-    let subscribers = checker.subscribers(raw.accept, raw.subscribers);
+    let subscribers = checker.subscribers(raw.accept, raw.subscribers, raw.subscribers_file);
     let store = checker.store(raw.store);
     let session_timeout =
         checker.number("session_timeout", raw.session_timeout, SESSION_TIMEOUT, 60..=u32::MAX);
     let watchdog = checker.number("watchdog", raw.watchdog, WATCHDOG, 6..=86_400);
+    let rate = checker.rate(raw.rate);
     let log = checker.log(raw.log);
     if !checker.problems.is_empty() {
         checker.problems.sort_by_key(|problem| problem.line);
@@ -41,11 +42,13 @@ pub fn check(raw: Raw) -> Result<Config, Vec<Problem>> {
     Ok(Config {
         identity: Identity { host, realm },
         listen,
+        tls,
         clients,
         subscribers,
         store,
         session_timeout,
         watchdog: Duration::from_secs(watchdog.into()),
+        rate,
         log,
     })
 }
@@ -91,10 +94,15 @@ impl Checker {
         value.value.to_ascii_lowercase()
     }
 
-    fn listen(&mut self, values: Option<Vec<Placed<String>>>) -> Vec<SocketAddr> {
+    pub(super) fn listen(
+        &mut self,
+        key: &str,
+        values: Option<Vec<Placed<String>>>,
+        needed: bool,
+    ) -> Vec<SocketAddr> {
         let mut taken: Vec<(SocketAddr, u64)> = Vec::new();
         let values = values.unwrap_or_default();
-        if values.is_empty() {
+        if values.is_empty() && needed {
             self.missing("listen", "listen: [\"[::]:3868\"]");
         }
         for value in values {
@@ -102,14 +110,14 @@ impl Checker {
                 let text = value.value.escape_debug();
                 self.problem(
                     value.line,
-                    format!("listen: `{text}` is no address and port; write it like \"[2001:db8::1]:3868\", in quotes"),
+                    format!("{key}: `{text}` is no address and port; write it like \"[2001:db8::1]:3868\", in quotes"),
                 );
                 continue;
             };
             match taken.iter().find(|(other, _)| *other == address && address.port() != 0) {
                 Some((_, line)) => {
                     let text =
-                        format!("listen: {address} stands in line {line} already; remove one");
+                        format!("{key}: {address} stands in line {line} already; remove one");
                     self.problem(value.line, text);
                 }
                 None => taken.push((address, value.line)),
@@ -154,54 +162,6 @@ impl Checker {
         taken.into_iter().map(|(client, _)| client).collect()
     }
 
-    fn subscribers(
-        &mut self,
-        accept: Option<Placed<String>>,
-        listed: Option<Vec<Placed<String>>>,
-    ) -> Subscribers {
-        match (accept, listed) {
-            (Some(accept), _) if accept.value != "realm" => {
-                let text = accept.value.escape_debug();
-                self.problem(
-                    accept.line,
-                    format!("accept: `{text}` means nothing; write `accept: realm`, or list `subscribers` instead"),
-                );
-            }
-            (Some(accept), Some(_)) => self.problem(
-                accept.line,
-                "accept: and `subscribers` are both there; keep one of them".into(),
-            ),
-            (Some(_), None) => return Subscribers::Realm,
-            (None, Some(listed)) => return Subscribers::Listed(self.listed(listed)),
-            (None, None) => self.missing("accept", "accept: realm"),
-        }
-        Subscribers::Realm
-    }
-
-    fn listed(&mut self, values: Vec<Placed<String>>) -> BTreeSet<String> {
-        let mut taken: Vec<(String, u64)> = Vec::new();
-        for value in values {
-            let mn_id = crate::authority::canonical(&value.value);
-            if mn_id.is_empty()
-                || mn_id.len() > MAX_USER_NAME
-                || mn_id.chars().any(char::is_control)
-            {
-                let text = value.value.escape_debug();
-                self.problem(
-                    value.line,
-                    format!("subscribers: `{text}` is no MN-ID; write it like usera@example.org"),
-                );
-            } else if let Some((_, line)) = taken.iter().find(|(other, _)| *other == mn_id) {
-                let text =
-                    format!("subscribers: `{mn_id}` stands in line {line} already; remove one");
-                self.problem(value.line, text);
-            } else {
-                taken.push((mn_id, value.line));
-            }
-        }
-        taken.into_iter().map(|(mn_id, _)| mn_id).collect()
-    }
-
     fn number(
         &mut self,
         key: &str,
@@ -221,6 +181,19 @@ impl Checker {
                 default
             }
         }
+    }
+
+    fn rate(&mut self, value: Option<Placed<String>>) -> Option<u32> {
+        let value = value.filter(|value| value.value != "unlimited")?;
+        let rate = value.value.parse().ok().filter(|rate| (1..=10_000_000).contains(rate));
+        if rate.is_none() {
+            let text = value.value.escape_debug();
+            self.problem(
+                value.line,
+                format!("rate: `{text}` is no number of requests a second; write 1 to 10000000 or unlimited"),
+            );
+        }
+        rate
     }
 
     fn log(&mut self, value: Option<Placed<String>>) -> log::LevelFilter {

@@ -25,12 +25,18 @@ pub struct Raw {
     pub host: Option<Placed<String>>,
     pub realm: Option<Placed<String>>,
     pub listen: Option<Vec<Placed<String>>>,
+    pub listen_tls: Option<Vec<Placed<String>>>,
+    pub certificate: Option<Placed<String>>,
+    pub key: Option<Placed<String>>,
+    pub ca: Option<Placed<String>>,
     pub clients: Option<Vec<Placed<String>>>,
     pub accept: Option<Placed<String>>,
     pub subscribers: Option<Vec<Placed<String>>>,
+    pub subscribers_file: Option<Placed<String>>,
     pub store: Option<Placed<RawStore>>,
     pub session_timeout: Option<Placed<String>>,
     pub watchdog: Option<Placed<String>>,
+    pub rate: Option<Placed<String>>,
     pub log: Option<Placed<String>>,
     /// Keys that mean nothing.
     pub unknown: Vec<Placed<String>>,
@@ -50,17 +56,23 @@ pub const KEYS: &[&str] = &[
     "host",
     "realm",
     "listen",
+    "listen_tls",
+    "certificate",
+    "key",
+    "ca",
     "clients",
     "accept",
     "subscribers",
+    "subscribers_file",
     "store",
     "session_timeout",
     "watchdog",
+    "rate",
     "log",
 ];
 
 /// Those that take a list.
-const LISTS: &[&str] = &["listen", "clients", "subscribers"];
+const LISTS: &[&str] = &["listen", "listen_tls", "clients", "subscribers"];
 
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Raw, D::Error> {
@@ -112,12 +124,18 @@ impl<'de> Visitor<'de> for RawVisitor {
                 "host" => raw.host = Some(text(&mut map)?),
                 "realm" => raw.realm = Some(text(&mut map)?),
                 "listen" => raw.listen = Some(list(&mut map)?),
+                "listen_tls" => raw.listen_tls = Some(list(&mut map)?),
+                "certificate" => raw.certificate = Some(text(&mut map)?),
+                "key" => raw.key = Some(text(&mut map)?),
+                "ca" => raw.ca = Some(text(&mut map)?),
                 "clients" => raw.clients = Some(list(&mut map)?),
                 "accept" => raw.accept = Some(text(&mut map)?),
                 "subscribers" => raw.subscribers = Some(list(&mut map)?),
+                "subscribers_file" => raw.subscribers_file = Some(text(&mut map)?),
                 "store" => raw.store = Some(map.next_value::<Spanned<RawStore>>()?.into()),
                 "session_timeout" => raw.session_timeout = Some(text(&mut map)?),
                 "watchdog" => raw.watchdog = Some(text(&mut map)?),
+                "rate" => raw.rate = Some(text(&mut map)?),
                 "log" => raw.log = Some(text(&mut map)?),
                 _ => {
                     raw.unknown.push(key.into());

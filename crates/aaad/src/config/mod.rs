@@ -5,9 +5,12 @@
 mod check;
 mod file;
 mod store;
+mod subscribers;
+mod tls;
 
 use crate::store::embedded::Limits;
 use diameter::nasreq::Identity;
+use diameter::tls::{BadCertificates, Credentials};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,8 +22,10 @@ use std::time::Duration;
 pub struct Config {
     /// Own Diameter identity, in lower case.
     pub identity: Identity,
-    /// Where to listen, at least one.
+    /// Where to listen without encryption.
     pub listen: Vec<SocketAddr>,
+    /// Encrypted connections.
+    pub tls: Option<TlsConfig>,
     /// Who may connect.
     pub clients: Vec<Client>,
     /// Whose MNs are served.
@@ -31,8 +36,30 @@ pub struct Config {
     pub session_timeout: u32,
     /// Tw.
     pub watchdog: Duration,
+    /// AARs a second of one peer; the rest is refused with 3004.
+    pub rate: Option<u32>,
     /// Least level of log lines.
     pub log: log::LevelFilter,
+}
+
+/// Where to listen for TLS, and with what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// At least one.
+    pub listen: Vec<SocketAddr>,
+    /// Own certificate, PEM; its name is the Diameter identity.
+    pub certificate: PathBuf,
+    /// Its key, PEM.
+    pub key: PathBuf,
+    /// Whom the clients' certificates must come from, PEM.
+    pub ca: PathBuf,
+}
+
+impl TlsConfig {
+    /// Reads the files.
+    pub fn load(&self) -> Result<Credentials, BadCertificates> {
+        Credentials::load(&self.certificate, &self.key, &self.ca)
+    }
 }
 
 /// Where the location table is kept.

@@ -2,17 +2,22 @@
 //! The loop: listeners, connections, deadlines. `peers.rs` decides who may connect; what a request asks is
 //! [`crate::authority`]'s, `store.rs` takes it to the store and back.
 
+mod bucket;
 mod peers;
+mod reload;
 mod store;
 
+pub(crate) use bucket::Bucket;
+
 use crate::authority::Authority;
-use crate::config::{Config, StoreConfig};
+use crate::config::{Config, StoreConfig, TlsConfig};
 use crate::connection::{Connection, Turn};
 use crate::counters::{Counters, Throttle};
 use crate::listen::{StartError, listen};
 use crate::store::{LocationStore, Opening, StoreError, Wake};
 use diameter::nasreq::Origin;
 use diameter::peer::{self, ServerConfig, Time};
+use diameter::tls::{Channel, Credentials};
 use log::{info, warn};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -20,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -35,14 +41,21 @@ const STOP_WAIT: Duration = Duration::from_millis(1500);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const WAKER: Token = Token(0);
 
-/// Ends a running server, from any thread.
+/// Ends a running server, or has it read its configuration again, from any thread.
 #[derive(Clone, Debug)]
 pub struct Stopper {
     flag: Arc<AtomicBool>,
+    reload: Arc<AtomicBool>,
     waker: Arc<Waker>,
 }
 
 impl Stopper {
+    /// Asks the server to read its configuration again.
+    pub fn reload(&self) {
+        self.reload.store(true, Ordering::Release);
+        let _ = self.waker.wake();
+    }
+
     /// Asks for the planned stop; `run` returns within 2 s.
     pub fn stop(&self) {
         self.flag.store(true, Ordering::Release);
@@ -55,15 +68,21 @@ impl Stopper {
 #[derive(Debug)]
 pub struct Server {
     config: Config,
+    /// The file it came from.
+    file: Option<PathBuf>,
     origin: Origin,
     authority: Authority,
     store: Exchange,
     poll: Poll,
     stopper: Stopper,
+    /// The plain ones, then those for TLS.
     listeners: Vec<TcpListener>,
+    credentials: Option<Credentials>,
     connections: BTreeMap<usize, Connection>,
     /// Admitted peers by Origin-Host.
     peers: BTreeMap<String, usize>,
+    /// Origin-State-Id by Origin-Host, also of those that are gone.
+    state_ids: BTreeMap<String, u32>,
     deadlines: BTreeSet<(Time, usize)>,
     ready: BTreeSet<usize>,
     next_token: usize,
@@ -97,7 +116,9 @@ impl Server {
             );
         }
         let mut listeners = Vec::new();
-        for (at, address) in config.listen.iter().enumerate() {
+        let credentials = config.tls.as_ref().map(TlsConfig::load).transpose()?;
+        let on_tls = config.tls.iter().flat_map(|tls| &tls.listen);
+        for (at, address) in config.listen.iter().chain(on_tls).enumerate() {
             let mut listener = listen(*address)?;
             poll.registry().register(&mut listener, Token(1 + at), Interest::READABLE)?;
             listeners.push(listener);
@@ -108,11 +129,13 @@ impl Server {
             authority: Authority::new(realm, config.subscribers.clone(), config.session_timeout),
             store: Exchange::new(store),
             poll,
-            stopper: Stopper { flag: Arc::default(), waker },
+            stopper: Stopper { flag: Arc::default(), reload: Arc::default(), waker },
             next_token: 1 + listeners.len(),
             listeners,
+            credentials,
             connections: BTreeMap::new(),
             peers: BTreeMap::new(),
+            state_ids: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             ready: BTreeSet::new(),
             accept_again: None,
@@ -120,13 +143,19 @@ impl Server {
             seed: RandomState::new().build_hasher().finish(),
             counters: Counters::default(),
             throttle: Throttle::default(),
+            file: None,
             config,
         })
     }
 
-    /// The addresses really bound, in the order of `listen`.
+    /// The addresses really bound, in the order of `listen`, then those for TLS.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Where [`Stopper::reload`] reads the configuration.
+    pub fn reload_from(&mut self, file: &Path) {
+        self.file = Some(file.to_owned());
     }
 
     /// The handle that ends [`Server::run`].
@@ -159,6 +188,9 @@ impl Server {
             }
             self.serve(&mut buffer);
             self.exchange();
+            if self.stopper.reload.swap(false, Ordering::AcqRel) {
+                self.reload();
+            }
             if stop_at.is_none() && self.stopper.flag.load(Ordering::Acquire) {
                 stop_at = Some(self.now() + STOP_WAIT);
                 self.begin_stop();
@@ -213,7 +245,9 @@ impl Server {
     fn accept(&mut self, at: usize) {
         loop {
             match self.listeners[at].accept() {
-                Ok((stream, address)) => self.accepted(stream, address),
+                Ok((stream, address)) => {
+                    self.accepted(stream, address, at >= self.config.listen.len());
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error)
                     if matches!(
@@ -230,7 +264,7 @@ impl Server {
         }
     }
 
-    fn accepted(&mut self, mut stream: mio::net::TcpStream, address: SocketAddr) {
+    fn accepted(&mut self, mut stream: mio::net::TcpStream, address: SocketAddr, on_tls: bool) {
         let token = self.next_token;
         let interest = Interest::READABLE | Interest::WRITABLE;
         let full = self.connections.len() >= MAX_CONNECTIONS;
@@ -248,7 +282,15 @@ impl Server {
             seed: self.seed.wrapping_add(token as u64),
         };
         let machine = peer::Server::new(config, self.now());
-        self.settle(token, Connection::new(stream, address, machine), Turn::Again);
+        let mut connection = Connection::new(stream, address, machine);
+        if let Some(credentials) = self.credentials.as_ref().filter(|_| on_tls) {
+            match Channel::server(credentials) {
+                Ok(channel) => connection.channel = Some(channel),
+                Err(_) => return self.counters.add("tls_failed"),
+            }
+        }
+        connection.bucket = self.config.rate.map(|rate| Bucket::new(rate, self.now()));
+        self.settle(token, connection, Turn::Again);
     }
 
     /// Does what a connection wants, writes what can leave, and puts it back in its place.
@@ -261,6 +303,11 @@ impl Server {
         if turn != Turn::Over {
             turn = turn.then(connection.write(now));
             self.outputs(now, token, &mut connection);
+        }
+        if let Some(broken) = connection.broken.take() {
+            let address = connection.address;
+            self.counters.add("tls_failed");
+            self.warn(|| format!("{address}: {broken}"));
         }
         if turn == Turn::Over {
             // Dropping it closes the socket; a broken one need not be deregistered.

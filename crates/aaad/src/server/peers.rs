@@ -10,6 +10,9 @@ use diameter::dictionary::result;
 use diameter::peer::{ServerOutput, Time};
 use log::info;
 
+/// Peers whose Origin-State-Id is remembered.
+const MAX_STATE_IDS: usize = 64 * 1024;
+
 impl Server {
     pub(super) fn outputs(&mut self, now: Time, token: usize, connection: &mut Connection) {
         while let Some(output) = connection.machine.poll_output() {
@@ -22,6 +25,12 @@ impl Server {
                     self.claim(now, token, connection, host, state_id)
                 }
                 ServerOutput::Authorize { ticket, sender, request } => {
+                    let taken = connection.bucket.as_mut().map_or(Ok(()), |b| b.take(now));
+                    if let Err(report) = taken {
+                        self.counters.add("peer_over_rate");
+                        connection.machine.reject_busy(&ticket, report);
+                        continue;
+                    }
                     match self.authority.attach(wall(), &sender, ticket.end_to_end(), &request) {
                         Ok(operation) => {
                             self.ask(token, connection, Awaited::Attach(ticket), operation);
@@ -32,6 +41,13 @@ impl Server {
                 ServerOutput::Stop { ticket, request, .. } => {
                     let operation = Authority::detach(&request);
                     self.ask(token, connection, Awaited::Detach(ticket), operation);
+                }
+                ServerOutput::Asked { result_code, .. } => {
+                    self.counters.add(if result_code == result::SUCCESS {
+                        "session_request_done"
+                    } else {
+                        "session_request_refused"
+                    });
                 }
             }
         }
@@ -50,6 +66,17 @@ impl Server {
             let address = connection.address;
             self.warn(|| {
                 format!("{} at {address} is not among `clients`: refused with 3010", Foreign(&host))
+            });
+            return connection.machine.refuse(result::UNKNOWN_PEER);
+        }
+        if connection.channel.as_ref().is_some_and(|channel| !channel.is_of(&host)) {
+            let address = connection.address;
+            self.counters.add("tls_other_name");
+            self.warn(|| {
+                format!(
+                    "{} at {address}: its certificate is of another name: refused with 3010",
+                    Foreign(&host)
+                )
             });
             return connection.machine.refuse(result::UNKNOWN_PEER);
         }
@@ -74,7 +101,21 @@ impl Server {
         self.peers.insert(host.clone(), token);
         connection.host = Some(host);
         connection.state_id = state_id;
+        self.remember(state_id, connection);
         connection.machine.admit(now);
+    }
+
+    /// A larger Origin-State-Id than before: the peer's sessions are lost (RFC 6733 §8.16). Its rows stay: they say where the
+    /// MNs were, which is what the next MAAR asks.
+    fn remember(&mut self, state_id: Option<u32>, connection: &Connection) {
+        let (Some(host), Some(now)) = (&connection.host, state_id) else { return };
+        if self.state_ids.len() >= MAX_STATE_IDS {
+            self.state_ids.clear();
+        }
+        if self.state_ids.insert(host.clone(), now).is_some_and(|before| now > before) {
+            self.counters.add("peer_lost_sessions");
+            info!("peer {} was restarted: its sessions are lost", Foreign(host));
+        }
     }
 
     fn may_replace(&self, old: usize, state_id: Option<u32>) -> bool {

@@ -6,9 +6,9 @@ use super::{Server, wall};
 use crate::connection::{Connection, Turn};
 use crate::store::{LocationStore, Operation, Outcome, Request};
 use diameter::dictionary::result;
+use diameter::nasreq::Overload;
 use diameter::peer::Ticket;
 use diameter::refuse::Refusal;
-use hashbrown::HashMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use wire::time::{Instant, Now};
@@ -30,8 +30,10 @@ pub enum Awaited {
 pub struct Exchange {
     store: Box<dyn LocationStore>,
     group: Vec<Request>,
-    awaited: HashMap<u64, (usize, Arc<str>, Awaited), foldhash::fast::RandomState>,
-    next_id: u64,
+    /// Connection, MN and request by the number the store knows it by.
+    awaited: Vec<Option<(usize, Arc<str>, Awaited)>>,
+    /// Numbers nobody uses.
+    free: Vec<u32>,
     finished: Vec<(u64, Outcome)>,
 }
 
@@ -40,10 +42,34 @@ impl Exchange {
         Exchange {
             store,
             group: Vec::new(),
-            awaited: HashMap::default(),
-            next_id: 0,
+            awaited: Vec::new(),
+            free: Vec::new(),
             finished: Vec::new(),
         }
+    }
+
+    fn count(&self) -> usize {
+        self.awaited.len() - self.free.len()
+    }
+
+    /// Keeps it until its outcome is there; its number.
+    fn await_outcome(&mut self, what: (usize, Arc<str>, Awaited)) -> u64 {
+        match self.free.pop() {
+            Some(number) => {
+                self.awaited[number as usize] = Some(what);
+                number.into()
+            }
+            None => {
+                self.awaited.push(Some(what));
+                self.awaited.len() as u64 - 1
+            }
+        }
+    }
+
+    fn take(&mut self, number: u64) -> Option<(usize, Arc<str>, Awaited)> {
+        let what = self.awaited.get_mut(number as usize)?.take()?;
+        self.free.push(number as u32);
+        Some(what)
     }
 
     /// MNs ever seen.
@@ -66,15 +92,14 @@ impl Server {
         awaited: Awaited,
         operation: Operation,
     ) {
-        if let (Awaited::Attach(ticket), true) = (&awaited, self.store.awaited.len() >= MAX_AWAITED)
-        {
+        if let (Awaited::Attach(ticket), true) = (&awaited, self.store.count() >= MAX_AWAITED) {
             self.counters.add("store_queue_full");
-            return connection.machine.reject(ticket, &Refusal::code(result::TOO_BUSY));
+            let (sequence, seconds) = (self.now().as_secs(), 1);
+            let report = Overload { sequence, reduction: 50, seconds };
+            return connection.machine.reject_busy(ticket, report);
         }
-        let id = self.store.next_id;
-        self.store.next_id += 1;
         connection.asked();
-        self.store.awaited.insert(id, (token, operation.mn_id().into(), awaited));
+        let id = self.store.await_outcome((token, operation.mn_id().clone(), awaited));
         self.store.group.push(Request { id, operation });
     }
 
@@ -104,7 +129,7 @@ impl Server {
 
     /// Answers one request; the connection that has to be written to.
     fn answer(&mut self, id: u64, outcome: Outcome) -> Option<usize> {
-        let (token, mn_id, awaited) = self.store.awaited.remove(&id)?;
+        let (token, mn_id, awaited) = self.store.take(id)?;
         let Some(connection) = self.connections.get_mut(&token) else {
             self.counters.add("answer_without_connection");
             return None;
@@ -112,18 +137,17 @@ impl Server {
         if connection.answered() {
             self.ready.insert(token);
         }
-        let machine = &mut connection.machine;
         match (awaited, outcome) {
             (Awaited::Attach(ticket), Outcome::Attached(reply)) => {
-                machine.answer(ticket, &self.authority.answer(reply, mn_id.to_string()));
+                connection.answer(&ticket, &self.authority.answer(reply, &mn_id));
             }
             (Awaited::Detach(ticket), Outcome::Detached(detached)) => {
                 self.counters.add(if detached { "detached" } else { "detach_of_another_session" });
-                machine.answer_stop(ticket, result::SUCCESS);
+                connection.answer_stop(&ticket, result::SUCCESS);
             }
             (Awaited::Attach(ticket) | Awaited::Detach(ticket), _) => {
                 self.counters.add("store_failed");
-                machine.reject(&ticket, &Refusal::code(result::UNABLE_TO_COMPLY));
+                connection.machine.reject(&ticket, &Refusal::code(result::UNABLE_TO_COMPLY));
             }
         }
         Some(token)

@@ -58,7 +58,7 @@ pub enum Operation {
 
 impl Operation {
     /// The MN.
-    pub fn mn_id(&self) -> &str {
+    pub fn mn_id(&self) -> &Arc<str> {
         match self {
             Operation::Attach(attach) => &attach.mn_id,
             Operation::Detach(detach) => &detach.mn_id,

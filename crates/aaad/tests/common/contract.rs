@@ -26,6 +26,7 @@ macro_rules! contract {
             a_late_str_changes_nothing
             after_a_detach_an_old_registration_does_not_bring_the_mn_back
             the_rows_of_two_mns_do_not_mix
+            an_aar_delayed_past_the_next_move_is_an_attachment_and_the_next_move_names_what_is_stored
             a_thousand_concurrent_requests_for_one_mn_make_a_single_chain
             long_names_are_kept_whole
         );
@@ -193,6 +194,22 @@ pub fn the_rows_of_two_mns_do_not_mix<S: LocationStore>(store: &mut Driver<S>) {
     assert_eq!(store.attach(at(20), other), accepted(NOBODY, time(20)));
     assert_eq!(whereabouts(store, 21), A1);
     assert_eq!(store.store.known(), 2);
+}
+
+/// Case 17: what is delayed carries no time, so it counts as the newest; the MAAR that has the MN registers it again.
+pub fn an_aar_delayed_past_the_next_move_is_an_attachment_and_the_next_move_names_what_is_stored<
+    S: LocationStore,
+>(
+    store: &mut Driver<S>,
+) {
+    assert_eq!(store.attach(at(20), attach(A2, 2, None)), accepted(NOBODY, time(20)));
+    assert_eq!(store.attach(at(21), attach(A1, 1, None)), accepted(A2, time(21)));
+    // The MN is at A2, which registers again with the time it was given: refused, it must ask anew.
+    let refused = store.attach(at(30), attach(A2, 3, Some(time(20))));
+    assert_eq!(refused, Reply::Outdated { current: A1 });
+    assert_eq!(store.attach(at(31), attach(A2, 4, None)), accepted(A1, time(31)));
+    let a3 = "2001:db8:ff::a3".parse().unwrap();
+    assert_eq!(store.attach(at(40), attach(a3, 5, None)), accepted(A2, time(40)));
 }
 
 pub fn a_thousand_concurrent_requests_for_one_mn_make_a_single_chain<S: LocationStore>(

@@ -33,11 +33,15 @@ pub fn start() -> Running {
     start_with("accept: realm\nstore: memory")
 }
 
-pub fn start_with(subscribers: &str) -> Running {
+pub fn config(more: &str) -> Config {
     let text = format!(
-        "host: aaa.example.org\nrealm: example.org\nlisten: [\"[::1]:0\"]\nclients: [\"*.example.org\"]\n{subscribers}\n"
+        "host: aaa.example.org\nrealm: example.org\nlisten: [\"[::1]:0\"]\nclients: [\"*.example.org\"]\n{more}\n"
     );
-    Running::of(Server::bind(Config::parse(text.as_bytes()).unwrap(), Opening::AsItIs).unwrap())
+    Config::parse(text.as_bytes()).unwrap()
+}
+
+pub fn start_with(subscribers: &str) -> Running {
+    Running::of(Server::bind(config(subscribers), Opening::AsItIs).unwrap())
 }
 
 impl Running {
@@ -78,7 +82,18 @@ pub fn address(n: u16) -> Ipv6Addr {
 
 impl Raw {
     pub fn connect(server: &Running, host: &str) -> Raw {
-        let stream = TcpStream::connect(server.address).unwrap();
+        Raw::connect_to(server.address, host)
+    }
+
+    /// With CER and CEA done, to a server of another process.
+    pub fn open_at(server: SocketAddr, host: &str) -> Raw {
+        let mut raw = Raw::connect_to(server, host);
+        assert_eq!(raw.exchange_capabilities(), 2001);
+        raw
+    }
+
+    fn connect_to(server: SocketAddr, host: &str) -> Raw {
+        let stream = TcpStream::connect(server).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         let identity = Identity { host: host.into(), realm: "example.org".into() };

@@ -11,19 +11,35 @@ use std::net::IpAddr;
 impl AaAnswer {
     /// The octets of the answer to the request with header `to`. `user_name` repeats the request's.
     pub fn encode(&self, origin: &Origin, to: &Header, user_name: &str) -> Vec<u8> {
-        self.write(origin, to, user_name).finish()
+        let reply = AaReply {
+            result_code: self.result_code,
+            previous: self.previous,
+            attach_time: self.attach_time,
+            mn_id: self.mn_id.as_deref(),
+            session_timeout: self.session_timeout,
+        };
+        let writer = Writer::new(to.answer());
+        reply.write(writer, origin, self.session_id.as_deref(), user_name).finish()
     }
+}
 
-    pub(crate) fn write(&self, origin: &Origin, to: &Header, user_name: &str) -> Writer {
-        Writer::new(to.answer())
-            .maybe(self.session_id.as_ref(), |w, id| w.text(code::SESSION_ID, id))
+impl AaReply<'_> {
+    pub(crate) fn write(
+        &self,
+        writer: Writer,
+        origin: &Origin,
+        session_id: Option<&str>,
+        user_name: &str,
+    ) -> Writer {
+        writer
+            .maybe(session_id, |w, id| w.text(code::SESSION_ID, id))
             .u32(code::AUTH_APPLICATION_ID, application::NASREQ)
             .u32(code::AUTH_REQUEST_TYPE, AUTHORIZE_ONLY)
             .u32(code::RESULT_CODE, self.result_code)
             .text(code::ORIGIN_HOST, &origin.identity.host)
             .text(code::ORIGIN_REALM, &origin.identity.realm)
             .text(code::USER_NAME, user_name)
-            .maybe(self.mn_id.as_ref(), |w, id| w.text(code::MOBILE_NODE_IDENTIFIER, id))
+            .maybe(self.mn_id, |w, id| w.text(code::MOBILE_NODE_IDENTIFIER, id))
             .maybe(self.previous, |w, maar| {
                 w.group(code::MIP6_AGENT_INFO, |g| {
                     g.address(code::MIP_HOME_AGENT_ADDRESS, maar.into())
@@ -35,14 +51,14 @@ impl AaAnswer {
     }
 }
 
-/// The octets of an STA.
+/// The octets of an STA, RAA or ASA.
 pub(crate) fn write_sta(
+    writer: Writer,
     origin: &Origin,
-    to: &Header,
     session_id: &str,
     result_code: u32,
 ) -> Writer {
-    Writer::new(to.answer())
+    writer
         .text(code::SESSION_ID, session_id)
         .u32(code::RESULT_CODE, result_code)
         .text(code::ORIGIN_HOST, &origin.identity.host)

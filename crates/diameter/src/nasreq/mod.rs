@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! AA-Request, AA-Answer, Session-Termination as typed values (PROTOCOL.md 3.7; NASREQ, RFC 7155). Encoding and decoding
-//! are in `request.rs` and `answer.rs`; the order of AVPs is the one of the worked octets.
+//! are in `request.rs` and `answer.rs`, what an AAA asks of a MAAR in `session.rs`; the order of AVPs is the one of the worked octets.
 
 mod answer;
+mod overload;
 mod request;
+mod session;
 
 pub(crate) use answer::write_sta;
-pub use request::{Sender, Target};
+pub use overload::Overload;
+pub(crate) use overload::write as write_overload;
+pub use request::Sender;
+pub(crate) use request::Target;
+pub use session::{Ask, SessionRequest};
 
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
 /// Auth-Request-Type AUTHORIZE_ONLY.
 pub const AUTHORIZE_ONLY: u32 = 2;
@@ -71,6 +78,45 @@ pub struct AaAnswer {
     pub mn_id: Option<String>,
     /// Session-Timeout, seconds.
     pub session_timeout: Option<u32>,
+}
+
+/// What an AA-Answer says, of a server that has the texts elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AaReply<'a> {
+    /// Result-Code.
+    pub result_code: u32,
+    /// The previous MAAR, `::` = first attachment.
+    pub previous: Option<Ipv6Addr>,
+    /// MIP-Timestamp.
+    pub attach_time: Option<u64>,
+    /// Mobile-Node-Identifier (506).
+    pub mn_id: Option<&'a str>,
+    /// Session-Timeout, seconds.
+    pub session_timeout: Option<u32>,
+}
+
+/// An AAR as a server reads it; its texts are shared with what becomes of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AaQuery {
+    /// Session-Id.
+    pub session_id: Arc<str>,
+    /// User-Name: the MN-ID.
+    pub user_name: Arc<str>,
+    /// The asking MAAR.
+    pub maar: Ipv6Addr,
+    /// MIP-Timestamp.
+    pub attach_time: Option<u64>,
+    /// It announced overload control (RFC 7683).
+    pub overload: bool,
+}
+
+/// An STR as a server reads it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StQuery {
+    /// Of the attachment's AAR.
+    pub session_id: Arc<str>,
+    /// User-Name: the MN-ID.
+    pub user_name: Arc<str>,
 }
 
 /// Session-Termination-Request (275).

@@ -7,6 +7,7 @@ use crate::dictionary::code;
 use crate::fields::Fields;
 use crate::message::{FLAG_PROXIABLE, FLAG_REQUEST, Header, Message, Writer, application, command};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Octets of a Calling-Station-Id.
 const MAX_STATION: usize = 64;
@@ -14,19 +15,21 @@ const MAX_STATION: usize = 64;
 /// Who asked, as the request says; through a relay it is not the peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sender {
-    /// Origin-Host and Origin-Realm, in lower case.
-    pub identity: Identity,
+    /// Origin-Host, in lower case.
+    pub host: Arc<str>,
+    /// Origin-Realm, in lower case.
+    pub realm: Arc<str>,
     /// Origin-State-Id.
     pub state_id: Option<u32>,
 }
 
 /// Where a request is to go.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Target {
-    /// Destination-Realm, in lower case.
-    pub realm: String,
-    /// Destination-Host, in lower case.
-    pub host: Option<String>,
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Target<'a> {
+    /// Destination-Realm.
+    pub realm: &'a str,
+    /// Destination-Host.
+    pub host: Option<&'a str>,
 }
 
 fn header(command: u32, ids: (u32, u32)) -> Header {
@@ -50,28 +53,34 @@ fn start(command: u32, ids: (u32, u32), session_id: &str, origin: &Origin, realm
 }
 
 impl Sender {
-    pub(crate) fn decode(fields: &Fields<'_>) -> Result<Sender, Fault> {
+    /// `last` is the one before on this connection, most often the same.
+    pub(crate) fn decode(fields: &Fields<'_>, last: Option<&Sender>) -> Result<Sender, Fault> {
+        let host = fields.need(code::ORIGIN_HOST)?.identity_text()?;
+        let realm = fields.need(code::ORIGIN_REALM)?.identity_text()?;
+        let name = |text: &str, last: Option<&Arc<str>>| match last {
+            Some(last) if last.eq_ignore_ascii_case(text) => last.clone(),
+            _ => text.to_ascii_lowercase().into(),
+        };
         Ok(Sender {
-            identity: Identity {
-                host: fields.need(code::ORIGIN_HOST)?.identity()?,
-                realm: fields.need(code::ORIGIN_REALM)?.identity()?,
-            },
+            host: name(host, last.map(|last| &last.host)),
+            realm: name(realm, last.map(|last| &last.realm)),
             state_id: fields.u32(code::ORIGIN_STATE_ID)?,
         })
     }
 }
 
-impl Target {
-    pub(crate) fn decode(fields: &Fields<'_>) -> Result<Target, Fault> {
+impl<'a> Target<'a> {
+    pub(crate) fn decode(fields: &Fields<'a>) -> Result<Target<'a>, Fault> {
+        let host = fields.get(code::DESTINATION_HOST);
         Ok(Target {
-            realm: fields.need(code::DESTINATION_REALM)?.identity()?,
-            host: fields.get(code::DESTINATION_HOST).map(|avp| avp.identity()).transpose()?,
+            realm: fields.need(code::DESTINATION_REALM)?.identity_text()?,
+            host: host.map(|avp| avp.identity_text()).transpose()?,
         })
     }
 }
 
 /// The application a request names must be the one of its header.
-fn check_application(fields: &Fields<'_>) -> Result<(), Fault> {
+pub(super) fn check_application(fields: &Fields<'_>) -> Result<(), Fault> {
     let avp = fields.need(code::AUTH_APPLICATION_ID)?;
     if avp.u32()? == application::NASREQ { Ok(()) } else { Err(Fault::value(avp)) }
 }
@@ -95,23 +104,35 @@ impl AaRequest {
 
     /// Reads the AVPs of an AAR.
     pub fn decode(message: &Message<'_>) -> Result<AaRequest, Fault> {
-        AaRequest::from_fields(&Fields::of_request(message)?)
+        let fields = Fields::of_request(message)?;
+        let query = AaQuery::from_fields(&fields)?;
+        let station = fields.text_if_any(code::CALLING_STATION_ID, MAX_STATION)?;
+        Ok(AaRequest {
+            session_id: query.session_id.as_ref().to_owned(),
+            destination_realm: Target::decode(&fields)?.realm.to_ascii_lowercase(),
+            user_name: query.user_name.as_ref().to_owned(),
+            calling_station_id: station.map(str::to_owned),
+            maar: query.maar,
+            attach_time: query.attach_time,
+        })
     }
+}
 
-    pub(crate) fn from_fields(fields: &Fields<'_>) -> Result<AaRequest, Fault> {
+impl AaQuery {
+    pub(crate) fn from_fields(fields: &Fields<'_>) -> Result<AaQuery, Fault> {
         let session_id = fields.text(code::SESSION_ID, MAX_SESSION_ID)?;
         check_application(fields)?;
         let kind = fields.need(code::AUTH_REQUEST_TYPE)?;
         if kind.u32()? != AUTHORIZE_ONLY {
             return Err(Fault::value(kind));
         }
-        Ok(AaRequest {
-            session_id,
-            destination_realm: Target::decode(fields)?.realm,
-            user_name: fields.text(code::USER_NAME, MAX_USER_NAME)?,
-            calling_station_id: fields.text_if_any(code::CALLING_STATION_ID, MAX_STATION)?,
+        fields.text_if_any(code::CALLING_STATION_ID, MAX_STATION)?;
+        Ok(AaQuery {
+            session_id: session_id.into(),
+            user_name: fields.text(code::USER_NAME, MAX_USER_NAME)?.into(),
             maar: asking_maar(fields)?,
             attach_time: fields.get(code::MIP_TIMESTAMP).map(|avp| avp.u64()).transpose()?,
+            overload: fields.get(code::OC_SUPPORTED_FEATURES).is_some(),
         })
     }
 }
@@ -139,17 +160,23 @@ impl StRequest {
 
     /// Reads the AVPs of an STR.
     pub fn decode(message: &Message<'_>) -> Result<StRequest, Fault> {
-        StRequest::from_fields(&Fields::of_request(message)?)
-    }
-
-    pub(crate) fn from_fields(fields: &Fields<'_>) -> Result<StRequest, Fault> {
-        let session_id = fields.text(code::SESSION_ID, MAX_SESSION_ID)?;
-        check_application(fields)?;
+        let fields = Fields::of_request(message)?;
+        let query = StQuery::from_fields(&fields)?;
         Ok(StRequest {
-            session_id,
-            destination_realm: Target::decode(fields)?.realm,
-            user_name: fields.text(code::USER_NAME, MAX_USER_NAME)?,
+            session_id: query.session_id.as_ref().to_owned(),
+            destination_realm: Target::decode(&fields)?.realm.to_ascii_lowercase(),
+            user_name: query.user_name.as_ref().to_owned(),
             cause: fields.need(code::TERMINATION_CAUSE)?.u32()?,
         })
+    }
+}
+
+impl StQuery {
+    pub(crate) fn from_fields(fields: &Fields<'_>) -> Result<StQuery, Fault> {
+        let session_id = fields.text(code::SESSION_ID, MAX_SESSION_ID)?;
+        check_application(fields)?;
+        fields.need(code::TERMINATION_CAUSE)?.u32()?;
+        let user_name = fields.text(code::USER_NAME, MAX_USER_NAME)?.into();
+        Ok(StQuery { session_id: session_id.into(), user_name })
     }
 }

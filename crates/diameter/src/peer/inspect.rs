@@ -6,7 +6,7 @@ use crate::avp;
 use crate::dictionary::{code, result};
 use crate::fields::Fields;
 use crate::message::{FLAG_ERROR, Message, application, command};
-use crate::nasreq::{AaRequest, Identity, Sender, StRequest, Target};
+use crate::nasreq::{AaQuery, Identity, Sender, StQuery, Target};
 use crate::refuse::Refusal;
 
 /// A request that passed.
@@ -15,13 +15,17 @@ pub enum Request {
     /// DWR or DPR.
     Base,
     /// AAR.
-    Authorize(Sender, AaRequest),
+    Authorize(Sender, AaQuery),
     /// STR.
-    Terminate(Sender, StRequest),
+    Terminate(Sender, StQuery),
 }
 
-/// Reads a request that came over an open connection to the server `own`.
-pub fn request(own: &Identity, message: &Message<'_>) -> Result<Request, Refusal> {
+/// Reads a request that came over an open connection to the server `own`, after one of `last`.
+pub fn request(
+    own: &Identity,
+    message: &Message<'_>,
+    last: Option<&Sender>,
+) -> Result<Request, Refusal> {
     let header = &message.header;
     if header.flags & FLAG_ERROR != 0 {
         return Err(Refusal::code(result::INVALID_HDR_BITS));
@@ -36,7 +40,7 @@ pub fn request(own: &Identity, message: &Message<'_>) -> Result<Request, Refusal
             Err(Refusal::code(result::UNABLE_TO_COMPLY))
         }
         (application::NASREQ, command::AA | command::SESSION_TERMINATION)
-        | (application::BASE, command::SESSION_TERMINATION) => session(own, message),
+        | (application::BASE, command::SESSION_TERMINATION) => session(own, message, last),
         (application::BASE | application::NASREQ, _) => {
             Err(Refusal::code(result::COMMAND_UNSUPPORTED))
         }
@@ -44,7 +48,11 @@ pub fn request(own: &Identity, message: &Message<'_>) -> Result<Request, Refusal
     }
 }
 
-fn session(own: &Identity, message: &Message<'_>) -> Result<Request, Refusal> {
+fn session(
+    own: &Identity,
+    message: &Message<'_>,
+    last: Option<&Sender>,
+) -> Result<Request, Refusal> {
     let fields = Fields::of_request(message)?;
     for hop in fields.all(code::ROUTE_RECORD) {
         if hop.data.eq_ignore_ascii_case(own.host.as_bytes()) {
@@ -52,17 +60,17 @@ fn session(own: &Identity, message: &Message<'_>) -> Result<Request, Refusal> {
         }
     }
     fields.need(code::SESSION_ID)?;
-    let sender = Sender::decode(&fields)?;
+    let sender = Sender::decode(&fields, last)?;
     let target = Target::decode(&fields)?;
-    if target.realm != own.realm {
+    if !target.realm.eq_ignore_ascii_case(&own.realm) {
         return Err(Refusal::code(result::REALM_NOT_SERVED));
     }
-    if target.host.is_some_and(|host| host != own.host) {
+    if target.host.is_some_and(|host| !host.eq_ignore_ascii_case(&own.host)) {
         return Err(Refusal::code(result::UNABLE_TO_DELIVER));
     }
     if message.header.command == command::AA {
-        Ok(Request::Authorize(sender, AaRequest::from_fields(&fields)?))
+        Ok(Request::Authorize(sender, AaQuery::from_fields(&fields)?))
     } else {
-        Ok(Request::Terminate(sender, StRequest::from_fields(&fields)?))
+        Ok(Request::Terminate(sender, StQuery::from_fields(&fields)?))
     }
 }

@@ -20,7 +20,7 @@ mod rng;
 mod server;
 mod watchdog;
 
-pub use client::{Client, ClientConfig, ClientInput, ClientOutput, Unavailable};
+pub use client::{AskedTicket, Client, ClientConfig, ClientInput, ClientOutput, Unavailable};
 pub use requests::Handed;
 pub use server::{Server, ServerConfig, ServerInput, ServerOutput, Ticket};
 

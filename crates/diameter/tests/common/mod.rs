@@ -2,7 +2,7 @@
 //! The worked octets of the protocol description, and the values they stand for.
 #![allow(dead_code)] // Each test file uses its part.
 
-use diameter::nasreq::{AaAnswer, AaRequest, Identity, Origin};
+use diameter::nasreq::{AaAnswer, AaReply, AaRequest, Identity, Origin};
 
 pub fn octets(hex: &str) -> Vec<u8> {
     hex.split_whitespace()
@@ -57,6 +57,17 @@ pub fn answer() -> AaAnswer {
         previous: Some("2001:db8:ff::a2".parse().unwrap()),
         attach_time: Some(ATTACHED),
         mn_id: Some("usera@example.org".into()),
+        session_timeout: Some(86_400),
+    }
+}
+
+/// What a server says to get that answer.
+pub fn reply() -> AaReply<'static> {
+    AaReply {
+        result_code: 2001,
+        previous: answer().previous,
+        attach_time: Some(ATTACHED),
+        mn_id: Some("usera@example.org"),
         session_timeout: Some(86_400),
     }
 }

@@ -12,6 +12,8 @@ use diameter::peer::{Client, ClientConfig, ClientInput, ClientOutput, Handed, Ti
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// RFC 6733 §7.1.5, to a RAR or ASR: what they ask is not done here yet.
+const UNKNOWN_SESSION_ID: u32 = 5002;
 /// RFC 3539 §3.4.1: a connection that was lost is used again after so many watchdog intervals.
 const PROVEN: u32 = 3;
 
@@ -109,6 +111,9 @@ impl Pool {
                 self.servers[n].aside_until = now + self.tw;
                 let next = self.choose(now, Some(n));
                 self.servers[next].client.adopt(now, handed.clone());
+            }
+            ClientOutput::Asked { ticket, .. } => {
+                self.servers[n].client.answer_asked(ticket, UNKNOWN_SESSION_ID);
             }
             _ => {}
         }

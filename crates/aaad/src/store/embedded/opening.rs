@@ -247,7 +247,7 @@ fn load(files: &mut impl Files, name: &str) -> Result<Opened, String> {
                 let found = table.get(&key).map_err(|error| error.to_string())?;
                 let row = found.map(|octets| codec::decode(&key, octets.value())).transpose();
                 let row = row.map_err(|_| damaged(DATA))?;
-                let row = row.unwrap_or_else(|| Row::vacant(operation.mn_id().into()));
+                let row = row.unwrap_or_else(|| Row::vacant(operation.mn_id().clone()));
                 place.insert(Box::new(Entry { row, changed: false, used_by: 0 }))
             }
         };

@@ -247,10 +247,7 @@ impl<F: Files> Writer<F> {
             Some(table) => table,
             None => table.insert(self.database.begin_read()?.open_table(ROWS)?),
         };
-        let mn_id = match operation {
-            Operation::Attach(attach) => &attach.mn_id,
-            Operation::Detach(detach) => &detach.mn_id,
-        };
+        let mn_id = operation.mn_id();
         let Some(octets) = table.get(key)? else { return Ok(Row::vacant(mn_id.clone())) };
         match codec::decode(key, octets.value()) {
             Ok(row) if row.mn_id == *mn_id => Ok(row),

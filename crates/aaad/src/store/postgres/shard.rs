@@ -209,11 +209,8 @@ impl Shard {
         }
         for (_, key, request) in waiting {
             self.cache.entry(**key).or_insert_with(|| {
-                let mn_id = match &request.operation {
-                    Operation::Attach(attach) => attach.mn_id.clone(),
-                    Operation::Detach(detach) => detach.mn_id.clone(),
-                };
-                Known { seq: 0, row: Some(Row::vacant(mn_id)), own: true }
+                let row = Some(Row::vacant(request.operation.mn_id().clone()));
+                Known { seq: 0, row, own: true }
             });
         }
         Ok(())
@@ -224,7 +221,7 @@ impl Shard {
         let (mut drafts, mut refused) = (BTreeMap::new(), Vec::new());
         for (when, key, Request { id, operation }) in waiting {
             let Some(known) = self.cache.get(*key) else { continue };
-            let row = known.row.as_ref().filter(|row| *row.mn_id == *operation.mn_id());
+            let row = known.row.as_ref().filter(|row| row.mn_id == *operation.mn_id());
             let Some(row) = row else {
                 error!(
                     "store postgres: the row of {} is damaged: refused with 5012; restore a backup or start empty",

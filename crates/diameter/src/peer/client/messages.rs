@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a client does with what the AAA sends.
 
-use super::{Client, ClientOutput, Kind, State};
+use super::{AskedTicket, Client, ClientOutput, Kind, State};
 use crate::base::{self, Capabilities, DisconnectCause};
 use crate::dictionary::{code, result};
 use crate::message::{Message, command};
-use crate::nasreq::AaAnswer;
+use crate::nasreq::{AaAnswer, SessionRequest};
 use crate::peer::watchdog::Watchdog;
 use crate::peer::{EXCHANGE_TIMEOUT, Time};
 use crate::refuse::{self, Refusal};
@@ -45,6 +45,7 @@ impl Client {
                 self.send(base::base_answer(&self.origin, &header))
             }
             (_, true, command::DISCONNECT_PEER) => self.dpr(now, message),
+            (_, true, command::RE_AUTH | command::ABORT_SESSION) => self.asked(message),
             (_, true, _) => {
                 self.count("diameter_unknown_request");
                 let refusal = Refusal::code(result::COMMAND_UNSUPPORTED);
@@ -80,6 +81,24 @@ impl Client {
         self.requests.disconnected();
         self.reconnect.dismissed(now, unwanted, &mut self.rng);
         self.state = State::Dismissed { until: now + EXCHANGE_TIMEOUT };
+    }
+
+    /// RAR or ASR.
+    fn asked(&mut self, message: &Message<'_>) {
+        match SessionRequest::decode(message) {
+            Ok(request) => {
+                let ticket = AskedTicket {
+                    header: message.header,
+                    session_id: request.session_id.clone(),
+                    proxy_info: refuse::proxy_info(message),
+                };
+                self.outputs.push_back(ClientOutput::Asked { ticket, request });
+            }
+            Err(fault) => {
+                self.count("diameter_unknown_request");
+                self.send(refuse::answer(&self.origin, message, &Refusal::from(fault)));
+            }
+        }
     }
 
     /// An answer to a request, or one that comes too late. Relays clear the P bit and set E or not: only

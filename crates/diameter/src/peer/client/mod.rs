@@ -6,7 +6,8 @@ mod messages;
 
 use crate::base::{self, DisconnectCause};
 use crate::dictionary::result;
-use crate::nasreq::{AaAnswer, AaRequest, Identity, Origin, StRequest};
+use crate::message::{Header, Writer};
+use crate::nasreq::{self, AaAnswer, AaRequest, Identity, Origin, SessionRequest, StRequest};
 use crate::peer::reconnect::Reconnect;
 use crate::peer::requests::{Expired, Handed, Kind, Requests};
 use crate::peer::rng::Rng;
@@ -66,8 +67,23 @@ pub enum ClientOutput {
     },
     /// With [`ClientConfig::shares`]: a try of T_AAA passed in silence; another server may answer.
     TryElsewhere(Handed),
+    /// A RAR or ASR, to be answered by [`Client::answer_asked`].
+    Asked {
+        /// For the answer.
+        ticket: AskedTicket,
+        /// What is asked.
+        request: SessionRequest,
+    },
     /// A counter by name, one of [`Client::COUNTERS`].
     Count(&'static str),
+}
+
+/// What an answer repeats from its RAR or ASR.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AskedTicket {
+    header: Header,
+    session_id: String,
+    proxy_info: Vec<u8>,
 }
 
 /// R-28b: the AAA gave no usable answer.
@@ -253,6 +269,16 @@ impl Client {
             self.transmit(now, key);
         }
         self.connect_if_due(now);
+    }
+
+    /// Answers a RAR or ASR: 2001, or 5002 where there is no such session. Nothing leaves if its connection is over.
+    pub fn answer_asked(&mut self, ticket: &AskedTicket, result_code: u32) {
+        if matches!(self.state, State::Open { .. }) {
+            let AskedTicket { header, session_id, proxy_info } = ticket;
+            let writer = Writer::new(header.answer());
+            let writer = nasreq::write_sta(writer, &self.origin, session_id, result_code);
+            self.send(writer.raw(proxy_info).finish());
+        }
     }
 
     /// Sends DPR (cause REBOOTING) and closes when the DPA is in, or after 1 s. Requests under way get no answer.

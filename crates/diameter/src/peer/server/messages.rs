@@ -3,11 +3,12 @@
 
 use super::{Server, ServerOutput, State, Ticket};
 use crate::base::{self, Capabilities};
-use crate::dictionary::result;
+use crate::dictionary::{code, result};
 use crate::message::{FLAG_ERROR, Message, command};
 use crate::peer::inspect::{self, Request};
 use crate::peer::{EXCHANGE_TIMEOUT, Time};
 use crate::refuse::{self, Refusal};
+use std::sync::Arc;
 
 impl Server {
     /// Reads one message; `false` if none is there, or the owner has to judge a CER first.
@@ -52,7 +53,7 @@ impl Server {
                 if header.is_request() {
                     self.request(now, message);
                 } else if !dwa {
-                    self.count("diameter_unexpected_answer");
+                    self.answer_to_own(message);
                 }
             }
             State::Leaving { .. } => {
@@ -91,15 +92,26 @@ impl Server {
         self.close("diameter_cer_refused");
     }
 
+    /// RAA or ASA.
+    fn answer_to_own(&mut self, message: &Message<'_>) {
+        let Some(id) = self.asked.remove(&message.header.hop_by_hop) else {
+            return self.count("diameter_unexpected_answer");
+        };
+        let code = message.find(code::RESULT_CODE).and_then(|avp| avp.u32().ok());
+        let result_code = code.unwrap_or(result::UNABLE_TO_COMPLY);
+        self.outputs.push_back(ServerOutput::Asked { id, result_code });
+    }
+
     fn request(&mut self, now: Time, message: &Message<'_>) {
         let header = message.header;
-        let ticket = |session_id: &str, user_name: &str| Ticket {
+        let ticket = |session_id: &Arc<str>, user_name: &Arc<str>, overload| Ticket {
             header,
-            session_id: session_id.to_owned(),
-            user_name: user_name.to_owned(),
+            overload,
+            session_id: session_id.clone(),
+            user_name: user_name.clone(),
             proxy_info: refuse::proxy_info(message),
         };
-        match inspect::request(&self.config.origin.identity, message) {
+        match inspect::request(&self.config.origin.identity, message, self.sender.as_ref()) {
             Ok(Request::Base) => {
                 self.send(base::base_answer(&self.config.origin, &header));
                 if header.command == command::DISCONNECT_PEER {
@@ -108,11 +120,12 @@ impl Server {
                 }
             }
             Ok(Request::Authorize(sender, request)) => {
-                let ticket = ticket(&request.session_id, &request.user_name);
+                let ticket = ticket(&request.session_id, &request.user_name, request.overload);
+                self.sender = Some(sender.clone());
                 self.outputs.push_back(ServerOutput::Authorize { ticket, sender, request });
             }
             Ok(Request::Terminate(sender, request)) => {
-                let ticket = ticket(&request.session_id, &request.user_name);
+                let ticket = ticket(&request.session_id, &request.user_name, false);
                 self.outputs.push_back(ServerOutput::Stop { ticket, sender, request });
             }
             Err(refusal) => self.refuse_request(message, &refusal),

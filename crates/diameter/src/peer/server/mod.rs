@@ -4,23 +4,27 @@
 //! ```text
 //! Claim            -> admit() or refuse(Result-Code)
 //! Authorize, Stop  -> answer(), answer_stop() or reject()
+//! ask()            -> Asked
 //! ```
 
 mod messages;
 
 use crate::base::{self, DisconnectCause};
 use crate::dictionary::result;
-use crate::message::Header;
-use crate::nasreq::{self, AaAnswer, AaRequest, Origin, Sender, StRequest};
+use crate::message::{Header, Writer};
+use crate::nasreq::{self, AaQuery, AaReply, Origin, Overload, Sender, SessionRequest, StQuery};
 use crate::peer::rng::Rng;
 use crate::peer::watchdog::{Bark, Watchdog};
 use crate::peer::{EXCHANGE_TIMEOUT, Time};
 use crate::refuse::{self, Echo, Refusal};
 use crate::stream::Stream;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+/// RARs and ASRs without an answer on one connection.
+const MAX_ASKED: usize = 1024;
 /// How long a planned stop waits for the DPA.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(1);
 
@@ -60,7 +64,7 @@ pub enum ServerOutput {
         /// Its origin, which is not the peer if a relay is between.
         sender: Sender,
         /// What is asked.
-        request: AaRequest,
+        request: AaQuery,
     },
     /// An STR to be answered.
     Stop {
@@ -69,7 +73,14 @@ pub enum ServerOutput {
         /// Its origin, which is not the peer if a relay is between.
         sender: Sender,
         /// What is asked.
-        request: StRequest,
+        request: StQuery,
+    },
+    /// The answer to [`Server::ask`].
+    Asked {
+        /// The caller's.
+        id: u64,
+        /// Result-Code; 3002 when the connection ended before.
+        result_code: u32,
     },
     /// A counter by name, one of [`Server::COUNTERS`] or of [`Refusal::counter`].
     Count(&'static str),
@@ -79,9 +90,11 @@ pub enum ServerOutput {
 #[derive(Clone, Debug)]
 pub struct Ticket {
     header: Header,
-    session_id: String,
-    user_name: String,
+    session_id: Arc<str>,
+    user_name: Arc<str>,
     proxy_info: Vec<u8>,
+    /// It announced overload control.
+    overload: bool,
 }
 
 impl Ticket {
@@ -128,6 +141,10 @@ pub struct Server {
     /// When the octets in `stream` came.
     now: Time,
     stream: Stream,
+    /// Own requests without an answer, by Hop-by-Hop.
+    asked: BTreeMap<u32, u64>,
+    /// Of the last request.
+    sender: Option<Sender>,
     outputs: VecDeque<ServerOutput>,
 }
 
@@ -154,6 +171,8 @@ impl Server {
             now,
             state: State::WaitCer { until: now + EXCHANGE_TIMEOUT },
             stream: Stream::default(),
+            asked: BTreeMap::new(),
+            sender: None,
             outputs: VecDeque::new(),
         }
     }
@@ -197,18 +216,38 @@ impl Server {
         }
     }
 
-    /// Answers an AAR. Session-Id is the request's; the one in `answer` is not looked at.
-    pub fn answer(&mut self, ticket: Ticket, answer: &AaAnswer) {
-        let answer = AaAnswer { session_id: Some(ticket.session_id), ..answer.clone() };
-        let writer = answer.write(&self.config.origin, &ticket.header, &ticket.user_name);
-        self.send(writer.raw(&ticket.proxy_info).finish());
+    /// Answers an AAR: the octets go straight behind those that wait to be sent.
+    pub fn answer(&mut self, ticket: &Ticket, reply: &AaReply<'_>, unsent: &mut Vec<u8>) {
+        if !matches!(self.state, State::Closed) {
+            let writer = Writer::behind(std::mem::take(unsent), ticket.header.answer());
+            let (session_id, origin) = (Some(&*ticket.session_id), &self.config.origin);
+            let writer = reply.write(writer, origin, session_id, &ticket.user_name);
+            let writer = match ticket.overload {
+                true => nasreq::write_overload(writer, None),
+                false => writer,
+            };
+            *unsent = writer.raw(&ticket.proxy_info).finish();
+        }
     }
 
-    /// Answers an STR.
-    pub fn answer_stop(&mut self, ticket: Ticket, result_code: u32) {
-        let writer =
-            nasreq::write_sta(&self.config.origin, &ticket.header, &ticket.session_id, result_code);
-        self.send(writer.raw(&ticket.proxy_info).finish());
+    /// Answers an STR in the same way.
+    pub fn answer_stop(&mut self, ticket: &Ticket, result_code: u32, unsent: &mut Vec<u8>) {
+        if !matches!(self.state, State::Closed) {
+            let writer = Writer::behind(std::mem::take(unsent), ticket.header.answer());
+            let origin = &self.config.origin;
+            let writer = nasreq::write_sta(writer, origin, &ticket.session_id, result_code);
+            *unsent = writer.raw(&ticket.proxy_info).finish();
+        }
+    }
+
+    /// Refuses an AAR with 3004; a client that announced overload control is told how much less to ask.
+    pub fn reject_busy(&mut self, ticket: &Ticket, report: Overload) {
+        let refusal = Refusal::code(result::TOO_BUSY);
+        self.count(refusal.counter());
+        let session_id = Some(ticket.session_id.as_bytes());
+        let echo = Echo { header: ticket.header, session_id, proxy_info: &ticket.proxy_info };
+        let report = ticket.overload.then_some(report);
+        self.send(refuse::answer_busy(&self.config.origin, echo, &refusal, report));
     }
 
     /// Refuses an AAR or STR.
@@ -217,6 +256,17 @@ impl Server {
         let session_id = Some(ticket.session_id.as_bytes());
         let echo = Echo { header: ticket.header, session_id, proxy_info: &ticket.proxy_info };
         self.send(refuse::answer_to(&self.config.origin, echo, refusal));
+    }
+
+    /// Sends a RAR or ASR; false where the connection takes none now. `id` comes back with its answer.
+    pub fn ask(&mut self, id: u64, request: &SessionRequest) -> bool {
+        let open = matches!(self.state, State::Open { .. }) && self.asked.len() < MAX_ASKED;
+        if open {
+            let ids = self.next_ids();
+            self.asked.insert(ids.0, id);
+            self.send(request.encode(&self.config.origin, ids));
+        }
+        open
     }
 
     /// Asks the peer to leave (DPR, REBOOTING) and closes when the DPA is in, or after 1 s.
@@ -284,6 +334,10 @@ impl Server {
     }
 
     fn end(&mut self) {
+        for (_, id) in std::mem::take(&mut self.asked) {
+            let result_code = result::UNABLE_TO_DELIVER;
+            self.outputs.push_back(ServerOutput::Asked { id, result_code });
+        }
         if matches!(self.state, State::Open { .. }) {
             self.outputs.push_back(ServerOutput::Down);
         }
