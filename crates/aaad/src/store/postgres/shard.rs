@@ -26,8 +26,9 @@ use wire::time::{AttachTime, Now};
 const GROUP: usize = 1024;
 /// Rows in the cache of a shard, about 50 MB.
 const CACHE: usize = 128 * 1024;
-/// So long a group waits for a server, a promotion included; then it is refused with 5012.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// So long a group waits for a server; then it is refused with 5012. A standby that lost its primary sleeps for
+/// `wal_retrieve_retry_interval`, 5 s unless set, before it looks at the order to promote.
+const PATIENCE: Duration = Duration::from_secs(12);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
 
