@@ -57,7 +57,8 @@ impl Samples {
         if from_here {
             self.report(router, packet.src, packet.dst, punts, counts);
         }
-        if to_here {
+        // What a MAAR itself sends, an end marker above all, is no use of a HoA.
+        if to_here && !router.fib.is_maar(packet.src) {
             self.report(router, packet.dst, packet.src, punts, counts);
         }
     }
