@@ -413,6 +413,7 @@ impl Bench {
                     assert!(line.bytes().all(|octet| (0x20..0x7f).contains(&octet)), "{line:?}");
                 }
                 Output::Control { .. }
+                | Output::Persist(_)
                 | Output::AaaConnect { .. }
                 | Output::AaaClose { .. }
                 | Output::Stopped => {}

@@ -203,6 +203,7 @@ impl Stamps<'_> {
                 Message::Sdba(_) if (from, to) == (old, new) => Some(1),
                 Message::Ddbu(_) if (from, to) == (new, cn) => Some(2),
                 Message::Ddba(_) if (from, to) == (cn, new) => Some(3),
+                Message::Heartbeat(_) => None,
                 Message::Ddbu(d) if from == new && anchors(to, d.hoa) => None,
                 Message::Ddba(d) if to == new && d.hoa.is_some_and(|h| anchors(from, h)) => None,
                 other => {

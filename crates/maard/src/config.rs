@@ -71,6 +71,8 @@ pub struct Config {
     pub end_marker: Duration,
     /// Outer hop limit.
     pub tunnel_hop_limit: u8,
+    /// Where the record that outlives a restart is kept.
+    pub state: Option<PathBuf>,
     /// Control socket.
     pub control: At<PathBuf>,
     /// Where Prometheus metrics and health are served, if anywhere.

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::Poll;
 use crate::idle::Idle;
 use crate::logging::Logging;
+use crate::record::Writer;
 use alarm::Alarm;
 use clients::{Clients, Question};
 use dataplane::punt::PuntReason;
@@ -59,6 +60,8 @@ const CONTROL: Token = Token(MOST_AAA);
 pub struct Parts<'p> {
     /// The control side.
     pub router: Router,
+    /// What outlives a restart.
+    pub record: Option<Writer>,
     /// The workers' table, which grows by what this loop prepares.
     pub table: BindingTable,
     /// Time.
@@ -86,6 +89,7 @@ pub struct Parts<'p> {
 /// The slow path.
 pub struct SlowPath<'p> {
     router: Router,
+    record: Option<Writer>,
     table: BindingTable,
     clock: Clock,
     workers: Vec<WorkerEnd>,
@@ -121,6 +125,7 @@ impl<'p> SlowPath<'p> {
         let spin = if parts.poll == Poll::Busy { SPIN_BUSY } else { SPIN_ADAPTIVE };
         Ok(SlowPath {
             router: parts.router,
+            record: parts.record,
             table: parts.table,
             clock: parts.clock,
             workers: parts.workers,
@@ -307,6 +312,11 @@ impl<'p> SlowPath<'p> {
                 }
                 Output::AaaClose { server } => self.aaa[server].close(self.sockets.registry()),
                 Output::Control { id, response } => self.answer(now, id, response),
+                Output::Persist(change) => {
+                    if let Some(record) = &mut self.record {
+                        record.keep(change);
+                    }
+                }
                 Output::Log { level, line } => log::log!(level, "{line}"),
                 Output::Stopped => self.stopped = true,
             }
@@ -325,6 +335,8 @@ impl<'p> SlowPath<'p> {
             && let Response::Ok(serde_json::Value::Array(rows)) = &mut response
         {
             counters::add(rows, &self.workers, self.ports, &self.sender, self.logging.dropped());
+            let lost = self.record.iter().map(|record| ("record.lost", record.lost));
+            rows.extend(lost.map(|(name, value)| json!({ "name": name, "value": value })));
             let load = self.load.iter().flat_map(Load::rows);
             rows.extend(load.map(|(name, value)| json!({ "name": name, "value": value })));
         }

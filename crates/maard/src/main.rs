@@ -15,6 +15,7 @@ mod metrics;
 mod pauses;
 mod plan;
 mod queues;
+mod record;
 mod start;
 mod worker;
 

@@ -14,6 +14,7 @@ use crate::logging::Logging;
 use crate::memory;
 use crate::metrics;
 use crate::plan::{Plan, SLOWPATH_LCORE};
+use crate::record::{self, Opened, RecordError};
 use crate::worker::{Hand, Outgoing, PollLoop};
 use dataplane::fib::{PortInfo, Role};
 use dataplane::spread::{Spread, mesh};
@@ -66,6 +67,9 @@ pub enum StartError {
     /// A worker's lcore.
     #[error("{0}")]
     Launch(#[from] LaunchError),
+    /// What outlives a restart.
+    #[error("{0}")]
+    Record(#[from] RecordError),
     /// Signals, epoll.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -93,7 +97,11 @@ pub fn run(
     let pool = Mempool::new(&eal, "mbufs", config.eal.mbufs.value, POOL_CACHE, data_room(config))?;
     let Crew { hands, spread } = crew::start(&mut ports, config, &pool)?;
     let clock = Clock::start();
-    let router_config = router_config(config, &plan, &ports);
+    let wall = clock::wall().as_secs();
+    let state = config.state.as_ref().map(|dir| record::open(dir, wall)).transpose()?;
+    // Without a record the wall clock's seconds are what rises from start to start.
+    let boot = state.as_ref().map_or(wall, |opened| opened.boot);
+    let router_config = router_config(config, &plan, &ports, boot);
     let count = config.cores.workers.len();
     // together at most a tenth of the pool.
     let parked = config.eal.mbufs.value as usize / 10 / count;
@@ -109,8 +117,15 @@ pub fn run(
         let links = router_config.core_links.iter().map(|&(link, port)| (port, link));
         Load::new(wanted, table.clone(), links.collect(), pauses, dpdk::cycles::per_second(&eal))
     });
+    let mut router = slowpath::Router::new(router_config, table.clone(), clock.now());
+    let record = state.map(|Opened { records, writer, .. }| {
+        log::info!("{} mobile nodes are known from before", records.len());
+        router.restore(clock.now(), records);
+        writer
+    });
     let slowpath = SlowPath::new(Parts {
-        router: slowpath::Router::new(router_config, table.clone(), clock.now()),
+        router,
+        record,
         table,
         clock,
         workers: ends
@@ -214,7 +229,7 @@ fn poll_loops(
 }
 
 /// The configuration in the words of the control side, with what the devices and the machine add.
-fn router_config(config: &Config, plan: &Plan<'_>, ports: &[Port]) -> slowpath::Config {
+fn router_config(config: &Config, plan: &Plan<'_>, ports: &[Port], boot: u64) -> slowpath::Config {
     let port_info = config.ports.iter().zip(ports).map(|(wanted, port)| PortInfo {
         role: wanted.role,
         mac: Mac(port.mac()),
@@ -223,8 +238,6 @@ fn router_config(config: &Config, plan: &Plan<'_>, ports: &[Port]) -> slowpath::
     });
     let links =
         config.ports.iter().zip(0..).filter_map(|(p, id)| Some((p.link.as_ref()?.value, id)));
-    // Until restart records are kept, the wall clock's seconds are what rises from start to start.
-    let boot = clock::wall().as_secs();
     slowpath::Config {
         name: config.name.clone(),
         mobility: mobility_config(config, plan, boot),

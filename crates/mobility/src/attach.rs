@@ -165,6 +165,9 @@ impl Maar {
         if self.stations.get(&mn.mac) == Some(id) {
             self.stations.remove(&mn.mac);
         }
+        if mn.persisted.is_some() {
+            self.persist(id);
+        }
     }
 
     /// Nothing of the record is in use any more: no place, no timer, no exchange.

@@ -106,6 +106,8 @@ pub struct Timers {
     pub park: Duration,
     /// packets wait 10 s for a Detached MN; 0: not at all.
     pub buffer: Duration,
+    /// R-28c: between two heartbeats, 60 s; 0: none are sent.
+    pub heartbeat: Duration,
     /// what comes by a new path waits 30 ms for what comes by the old one; 0: not at all, and no markers.
     pub order: Duration,
     /// before an sDBU is answered the AAA is asked whether the MN is where the sDBU comes from.
@@ -126,6 +128,7 @@ impl Default for Timers {
             settle: Duration::from_secs(10),
             park: Duration::from_secs(1),
             buffer: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(60),
             order: Duration::from_millis(30),
             verify_aaa: false,
             port_limits: BTreeMap::new(),

@@ -125,6 +125,9 @@ impl Maar {
         self.withdraw(&named);
         let Some(mut mn) = self.mns.remove(id) else { return named };
         self.leases.rename(id, &named);
+        if mn.persisted.take().is_some() {
+            self.persist(id);
+        }
         mn.id = named.clone();
         if let Some(old) = self.mns.remove(&named) {
             if old.mac != mn.mac && self.stations.get(&old.mac) == Some(&named) {

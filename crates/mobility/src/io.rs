@@ -220,6 +220,8 @@ pub enum Output {
         /// State; `None` forgets it.
         state: Option<StationState>,
     },
+    /// For the record that outlives a restart.
+    Persist(crate::Persist),
     /// For logs, counters and `romip show`.
     Event(Event),
 }

@@ -32,11 +32,13 @@ pub(crate) struct Leases {
     pool: Prefix,
     by_prefix: BTreeMap<Prefix64, Lease>,
     by_mn: HashMap<Nai, Prefix64, foldhash::fast::FixedState>,
+    /// Whose lease became another's.
+    pub(crate) evicted: Vec<Nai>,
 }
 
 impl Leases {
     pub(crate) fn new(pool: Prefix) -> Leases {
-        Leases { pool, by_prefix: BTreeMap::new(), by_mn: HashMap::default() }
+        Leases { pool, by_prefix: BTreeMap::new(), by_mn: HashMap::default(), evicted: Vec::new() }
     }
 
     /// The MN's /64: its old one, else the one the MAC's low bits name, else the next free behind that.
@@ -59,9 +61,21 @@ impl Leases {
         let lease = Lease { mn: mn.clone(), renewed: now, used: false, left: None };
         if let Some(old) = self.by_prefix.insert(prefix, lease) {
             self.by_mn.remove(&old.mn);
+            self.evicted.push(old.mn);
         }
         self.by_mn.insert(mn.clone(), prefix);
         Some(prefix)
+    }
+
+    /// As it was before a restart, promised at `now`; `false` when the pool has no such /64 (any more).
+    pub(crate) fn restore(&mut self, now: Instant, mn: &Nai, prefix: Prefix64) -> bool {
+        let fits = self.pool.contains(prefix.with_iid(0)) && !self.by_prefix.contains_key(&prefix);
+        if fits {
+            let lease = Lease { mn: mn.clone(), renewed: now, used: true, left: Some(now) };
+            self.by_prefix.insert(prefix, lease);
+            self.by_mn.insert(mn.clone(), prefix);
+        }
+        fits
     }
 
     /// Walks the leases that lie in a row behind the preferred one, so the search costs what is taken there.

@@ -16,6 +16,7 @@ mod correspondent;
 mod exchange;
 mod fetch;
 mod handover;
+mod heartbeat;
 pub mod io;
 mod lease;
 mod maar;
@@ -24,6 +25,7 @@ mod newest;
 mod order;
 mod parked;
 mod peer;
+mod record;
 mod recover;
 mod register;
 mod respond;
@@ -37,6 +39,7 @@ mod update;
 pub use config::Config;
 pub use io::{AaaAnswer, AaaRequest, Event, Input, Output, ParkKey, Place, StationState};
 pub use maar::Maar;
+pub use record::{Persist, Record, Served};
 
 /// Index of an access port, in the order of the configuration.
 pub type PortId = u8;

@@ -3,6 +3,7 @@
 
 use crate::bindings::{Lists, Source, Station};
 use crate::correspondent::Held;
+use crate::heartbeat::Beats;
 use crate::lease::Leases;
 use crate::mn::{Mn, Queued, State};
 use crate::order::Holds;
@@ -32,6 +33,9 @@ pub struct Maar {
     pub(crate) timers: Timers,
     pub(crate) rng: Rng,
     pub(crate) peers: Peers,
+    pub(crate) beats: Beats,
+    /// The peers know that this process is there.
+    greeted: bool,
     pub(crate) leases: Leases,
     pub(crate) lists: Lists,
     pub(crate) mns: BTreeMap<Nai, Mn>,
@@ -88,6 +92,8 @@ impl Maar {
             timers: Timers::default(),
             rng: Rng::new(config.seed),
             peers: Peers::new(config.address, &config.peers),
+            beats: Beats::new(),
+            greeted: false,
             leases: Leases::new(config.pool),
             lists: Lists::default(),
             mns: BTreeMap::new(),
@@ -102,7 +108,8 @@ impl Maar {
             budgets: BTreeMap::new(),
             updates: Updates::default(),
             watchers: BTreeMap::new(),
-            counter: 0,
+            // Attachments of one process never have the numbers of another's.
+            counter: config.boot << 32,
             own_time: AttachTime(config.boot << 16),
             config,
         }
@@ -111,6 +118,10 @@ impl Maar {
     /// Takes one input. Poll the outputs afterwards.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
         let now = self.peers.note_time(now);
+        if !self.greeted {
+            self.greeted = true;
+            self.greet(now);
+        }
         match input {
             Input::RouterSolicit { port, mac, rs } => self.on_router_solicit(now, port, mac, rs),
             Input::L2Attach { port, mac, mn_id } => self.on_l2_attach(now, port, mac, mn_id),
@@ -139,8 +150,11 @@ impl Maar {
         self.out.pop_front()
     }
 
-    /// When to call `handle` with [`Input::Timeout`].
+    /// When to call `handle` with [`Input::Timeout`]; at once before the first time.
     pub fn deadline(&self) -> Option<Instant> {
+        if !self.greeted && !self.config.timers.heartbeat.is_zero() {
+            return Some(Instant(0));
+        }
         self.timers.next()
     }
 
@@ -149,6 +163,7 @@ impl Maar {
             match timer {
                 Timer::State(mn) => self.on_state_deadline(now, &mn),
                 Timer::Register(mn) => self.register(&mn),
+                Timer::Heartbeat => self.beat(now),
                 Timer::Advert(mn) => self.advertise(now, &mn),
                 Timer::Settle(mn) => self.settle(&mn),
                 Timer::Update(hoa, maar) => self.on_update_deadline(now, hoa, maar),
@@ -186,7 +201,7 @@ impl Maar {
             Opened::Message(Message::Sdba(sdba)) => self.on_sdba(now, src, sdba, mesg_id),
             Opened::Message(Message::Ddbu(ddbu)) => self.on_ddbu(now, src, ddbu),
             Opened::Message(Message::Ddba(ddba)) => self.on_ddba(now, src, ddba, mesg_id),
-            Opened::Message(Message::Heartbeat(_)) => self.count("heartbeat_ignored"),
+            Opened::Message(Message::Heartbeat(beat)) => self.on_heartbeat(now, src, &beat),
             Opened::Message(Message::BindingError(_)) => self.count("binding_error_received"),
             Opened::Refused(refusal) => self.refuse(now, src, refusal),
             Opened::ClockOff(message) => self.tell_clock(now, src, message),
@@ -271,6 +286,7 @@ impl Maar {
         for prefix in record.prefixes() {
             self.lists.set_here(prefix, mn, at, &mut self.out);
         }
+        self.persist(mn);
     }
 
     /// Nobody serves `prefixes` for `mn` here any more.
@@ -279,6 +295,7 @@ impl Maar {
             self.end_holds(prefix);
             self.lists.clear_here(prefix, mn, &mut self.out);
         }
+        self.persist(mn);
     }
 
     fn settle(&mut self, mn: &Nai) {

@@ -105,6 +105,8 @@ pub(crate) struct Mn {
     pub(crate) registering: Option<u64>,
     /// Served without the AAA's word, with a time of the own clock (R-28b).
     pub(crate) provisional: bool,
+    /// What was last written of it, as a hash.
+    pub(crate) persisted: Option<u64>,
     pub(crate) state: State,
     pub(crate) queued: Option<Queued>,
 }
@@ -131,6 +133,7 @@ impl Mn {
             recoveries: Budget::default(),
             registering: None,
             provisional: false,
+            persisted: None,
             state: State::WaitAaa { request: None },
             queued: None,
         }

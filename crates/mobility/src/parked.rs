@@ -155,6 +155,8 @@ impl Maar {
                     self.parked.waiting.remove(&key);
                     self.timers.disarm(&Timer::Park(key));
                 }
+                // The AAA named nobody who knows the source; its anchor may.
+                Prospect::Never if self.recover_parked(now, key) => {}
                 Prospect::Never => self.give_up_parked(now, key),
             }
         }

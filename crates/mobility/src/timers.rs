@@ -15,6 +15,8 @@ pub(crate) enum Timer {
     State(Nai),
     /// The AAA is to be told of an MN served here (R-28b).
     Register(Nai),
+    /// The next round of heartbeats (R-28c).
+    Heartbeat,
     /// The next unsolicited RA (R-08b).
     Advert(Nai),
     /// The MN has been here for R-34's time.

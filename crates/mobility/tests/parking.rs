@@ -78,9 +78,10 @@ fn what_the_exchange_did_not_bring_is_given_up_when_it_ends_and_lifted_a_second_
     net.attach(E, A3);
     net.handle(A3, Input::Parked(of(E, A_HOA1)));
     net.run(secs(3));
-    assert_eq!(given_up(&net, A3, start), [(ms(103), of(E, A_HOA1))]);
-    assert_eq!(lifted(&net, A3, start), [(ms(1103), of(E, A_HOA1))]);
-    // Attached: its anchor is asked, which knows E but not as its owner.
+    // When the exchange ends its anchor is asked, which knows E but not as its owner.
+    assert_eq!(given_up(&net, A3, start), [(ms(105), of(E, A_HOA1))]);
+    assert_eq!(lifted(&net, A3, start), [(ms(1105), of(E, A_HOA1))]);
+    // And so whenever packets wait again.
     let start = net.now;
     net.handle(A3, Input::Parked(of(E, A_HOA1)));
     net.run(ms(10));

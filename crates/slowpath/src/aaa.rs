@@ -113,11 +113,13 @@ impl Aaa {
         self.servers.stop(time(now), self.stops, request);
     }
 
-    /// `<origin-host>;<boot>;<attachment>;<user>`: the user without realm, as in the worked example.
+    /// `<origin-host>;<boot>;<attachment>;<user>`: the user without realm, as in the worked example. The number of an
+    /// attachment holds the boot it was made in, so that a later one can still end it.
     fn session_id(&self, attachment: u64, mn_id: &Nai) -> String {
         let user = mn_id.as_str();
         let user = user.split_once('@').map_or(user, |(user, _)| user);
-        format!("{};{};{attachment};{user}", self.config.identity.host, self.config.state_id)
+        let (boot, number) = (attachment >> 32, attachment & u64::from(u32::MAX));
+        format!("{};{boot};{number};{user}", self.config.identity.host)
     }
 
     pub(crate) fn handle(&mut self, now: Now, server: usize, input: ClientInput<'_>) {

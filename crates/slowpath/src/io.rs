@@ -118,6 +118,8 @@ pub enum Output {
         /// The line.
         line: String,
     },
+    /// To be appended to the record that outlives a restart, before what follows is done.
+    Persist(mobility::Persist),
     /// The stop is complete.
     Stopped,
 }

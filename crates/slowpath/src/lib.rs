@@ -29,4 +29,5 @@ mod show;
 
 pub use config::Config;
 pub use io::{Input, Output};
+pub use mobility::{Persist, Record, Served};
 pub use router::Router;

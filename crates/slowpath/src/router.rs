@@ -90,6 +90,12 @@ impl Router {
         router
     }
 
+    /// Before the first input: what the process before kept.
+    pub fn restore(&mut self, now: Now, records: impl IntoIterator<Item = mobility::Record>) {
+        self.maar.restore(now, records);
+        self.settle(now);
+    }
+
     /// The newest snapshot: what every worker has been, or is about to be, told.
     pub fn fib(&self) -> Arc<Fib> {
         Arc::clone(&self.fib)
@@ -229,6 +235,7 @@ impl Router {
                 self.install.end_hold(prefix, maar, after_turn, &mut self.fx);
             }
             Decided::EndMarker { hoa, by } => self.mark(now, Marker { hoa, by }),
+            Decided::Persist(change) => self.fx.push(Output::Persist(change)),
             Decided::Event(Event::Count(name)) => self.fx.count(name),
             Decided::Event(event) => self.handovers.note(now, &event, &mut self.fx),
         }

@@ -39,6 +39,7 @@ pub struct Draft {
     initial_bindack: Option<Duration>,
     end_marker: Duration,
     tunnel_hop_limit: u8,
+    state: Option<PathBuf>,
     pub control: Option<At<PathBuf>>,
     metrics: Option<At<SocketAddr>>,
     log: log::LevelFilter,
@@ -68,6 +69,7 @@ impl Draft {
             initial_bindack: self.initial_bindack,
             end_marker: self.end_marker,
             tunnel_hop_limit: self.tunnel_hop_limit,
+            state: self.state,
             control: self.control?,
             metrics: self.metrics,
             log: self.log,
@@ -95,6 +97,7 @@ const TOP: &[&str] = &[
     "initial_bindack_ms",
     "end_marker_ms",
     "tunnel_hop_limit",
+    "state",
     "control",
     "metrics",
     "log",
@@ -172,6 +175,7 @@ pub fn config(file: &Path, root: &Node, problems: &Problems) -> Option<Draft> {
         tunnel_hop_limit: reader.or(&top, "tunnel_hop_limit", "a number from 1 to 255", 64, |t| {
             scalar::number(t, 1..=255).map(|n| n as u8)
         }),
+        state: reader.or(&top, "state", "a directory", None, |t| Some(Some(PathBuf::from(t)))),
         control: reader.control(&top, name.as_deref()),
         metrics: top.get("metrics").and_then(|f| {
             f.parse(problems, "an address and port like \"[::1]:9464\"", |t| t.parse().ok())

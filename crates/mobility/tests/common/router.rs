@@ -97,6 +97,7 @@ impl Router {
                     self.lifted.push((now.mono, key));
                     self.not_parking.remove(&key);
                 }
+                Output::Persist(_) => {}
                 Output::Hold { .. } | Output::EndHold { .. } | Output::EndMarker { .. } => {
                     self.order.push((now.mono, output));
                 }

@@ -16,5 +16,6 @@ mod order;
 mod orders;
 mod outer;
 mod parking;
+mod restart;
 mod servers;
 mod traffic;

@@ -73,7 +73,11 @@ pub fn config(name: Name, all: &[Name]) -> Config {
             trust_rs_mnid: false,
             ra_mtu: 1460,
             rdnss: Vec::new(),
-            timers: Default::default(),
+            timers: slowpath::config::protocol::Timers {
+                // Only where a test is about them.
+                heartbeat: Duration::ZERO,
+                ..Default::default()
+            },
             seed: 7,
             first_sequence: None,
             fail_open: false,
@@ -123,6 +127,8 @@ pub struct Node {
     /// Keys of parked packets the workers were told to give up.
     pub given_up: BTreeSet<ParkKey>,
     pub stopped: bool,
+    /// What outlives a restart.
+    pub records: BTreeMap<String, slowpath::Record>,
 }
 
 type Burst = ArrayVec<VecBuf, { dataplane::BURST }>;
@@ -183,27 +189,7 @@ impl Net {
     /// Routers as they are before any link is up.
     pub fn cold(configs: Vec<Config>, names: &[Name]) -> Net {
         let now = SECOND;
-        let node = |(config, &name): (Config, &Name)| {
-            let fib = config.first_fib();
-            let sizes = Sizes { bindings: 4096, updates: 1024, punts: 1024, parked: 3000 };
-            let (workers, ends, shards) = workers(WORKERS, sizes, fib.clone());
-            Node {
-                name,
-                router: Router::new(config, shards.clone(), at(now)),
-                table: BTreeMap::new(),
-                shards,
-                workers,
-                ends,
-                fib,
-                fibs: 0,
-                sent: Vec::new(),
-                log: Vec::new(),
-                answers: BTreeMap::new(),
-                forgets: 0,
-                given_up: BTreeSet::new(),
-                stopped: false,
-            }
-        };
+        let node = |(config, &name): (Config, &Name)| Node::new(config, name, now);
         let mut net = Net {
             now,
             nodes: configs.into_iter().zip(names).map(node).collect(),
@@ -219,6 +205,42 @@ impl Net {
             net.drain(node);
         }
         net
+    }
+
+    /// Routers that send heartbeats.
+    pub fn beating(names: &[Name]) -> Net {
+        let beating = |name: &Name| {
+            let mut config = config(name, names);
+            config.mobility.timers.heartbeat = Duration::from_secs(60);
+            config
+        };
+        let mut net = Net::cold(names.iter().map(beating).collect(), names);
+        for node in 0..net.nodes.len() {
+            net.link(node, ACCESS, true);
+            net.link(node, CORE, true);
+        }
+        net.run(100 * MS);
+        net
+    }
+
+    /// kill -9 and a new start, with or without what was written.
+    pub fn restart(&mut self, name: Name, with_record: bool) {
+        let id = self.index(name);
+        let names: Vec<Name> = self.nodes.iter().map(|node| node.name).collect();
+        let mut config = config(name, &names);
+        config.mobility.timers.heartbeat = Duration::from_secs(60);
+        self.serial += 1;
+        (config.mobility.boot, config.aaa.state_id) = (1 + self.serial, 1 + self.serial as u32);
+        let records = std::mem::take(&mut self.nodes[id].records);
+        self.nodes[id] = Node::new(config, name, self.now);
+        if with_record {
+            self.nodes[id].router.restore(at(self.now), records.values().cloned());
+            self.nodes[id].records = records;
+        }
+        self.drain(id);
+        self.housekeeping(id);
+        self.link(id, ACCESS, true);
+        self.link(id, CORE, true);
     }
 
     pub fn index(&self, name: Name) -> usize {
@@ -400,6 +422,13 @@ impl Net {
                     assert!(line.bytes().all(|octet| (0x20..0x7f).contains(&octet)), "{line:?}");
                     self.nodes[id].log.push(format!("{level} {line}"));
                 }
+                Output::Persist(slowpath::Persist::Keep(record)) => {
+                    let name = record.mn_id.as_str().to_owned();
+                    self.nodes[id].records.insert(name, record);
+                }
+                Output::Persist(slowpath::Persist::Drop(mn)) => {
+                    self.nodes[id].records.remove(mn.as_str());
+                }
                 Output::Stopped => self.nodes[id].stopped = true,
             }
         }
@@ -420,6 +449,29 @@ impl Net {
 }
 
 impl Node {
+    fn new(config: Config, name: Name, now: u64) -> Node {
+        let fib = config.first_fib();
+        let sizes = Sizes { bindings: 4096, updates: 1024, punts: 1024, parked: 3000 };
+        let (workers, ends, shards) = workers(WORKERS, sizes, fib.clone());
+        Node {
+            name,
+            router: Router::new(config, shards.clone(), at(now)),
+            table: BTreeMap::new(),
+            shards,
+            workers,
+            ends,
+            fib,
+            fibs: 0,
+            sent: Vec::new(),
+            log: Vec::new(),
+            answers: BTreeMap::new(),
+            forgets: 0,
+            given_up: BTreeSet::new(),
+            stopped: false,
+            records: BTreeMap::new(),
+        }
+    }
+
     fn update(&mut self, worker: WorkerId, update: Update) {
         let ring = &mut self.ends[usize::from(worker)].updates;
         if ring.push(update.clone()).is_err() {
