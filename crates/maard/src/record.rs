@@ -142,7 +142,10 @@ impl Kept {
                 Some(line::Entry::Boot(boot)) => kept.boot = kept.boot.max(boot),
                 Some(line::Entry::Change(change)) => kept.take(&change),
                 // The last write of a process that was killed, or of a machine that lost its power.
-                None if n == lines.len() => log::info!("{}: its end is torn off", path.display()),
+                // A whole line that says nothing is no torn one.
+                None if n == lines.len() && !text.ends_with(b"\n") => {
+                    log::info!("{}: its end is torn off", path.display())
+                }
                 None => return Err(RecordError::Damaged(path.into(), n)),
             }
         }
