@@ -18,8 +18,9 @@ pub(crate) struct Sessions(BTreeMap<(Ipv6Addr, Ipv6Addr), Session>);
 struct Session {
     /// The last report.
     at: Instant,
-    /// The CN's MAAR named this very pair in a dDBU: it knows where the HoA is.
-    known_at: Option<Ipv6Addr>,
+    /// The CN's MAAR named this very pair in a dDBU, then: it knows where the HoA is, until that is as old as an entry
+    /// may be.
+    known_at: Option<(Ipv6Addr, Instant)>,
 }
 
 impl Sessions {
@@ -40,13 +41,20 @@ impl Sessions {
     pub(crate) fn note_known(&mut self, now: Instant, hoa: Ipv6Addr, cn: Ipv6Addr, maar: Ipv6Addr) {
         self.note(now, hoa, cn);
         if let Some(session) = self.0.get_mut(&(hoa, cn)) {
-            session.known_at = Some(maar);
+            session.known_at = Some((maar, now));
         }
     }
 
-    /// Whether `maar` knows by its own dDBU where `hoa` is.
-    pub(crate) fn is_known_at(&self, hoa: Ipv6Addr, cn: Ipv6Addr, maar: Ipv6Addr) -> bool {
-        self.0.get(&(hoa, cn)).is_some_and(|session| session.known_at == Some(maar))
+    /// Whether `maar` knows by its own dDBU, not older than `lifetime`, where `hoa` is.
+    pub(crate) fn is_known_at(
+        &self,
+        now: Instant,
+        lifetime: Duration,
+        (hoa, cn): (Ipv6Addr, Ipv6Addr),
+        maar: Ipv6Addr,
+    ) -> bool {
+        let known = self.0.get(&(hoa, cn)).and_then(|session| session.known_at);
+        known.is_some_and(|(by, at)| by == maar && now - at < lifetime)
     }
 
     /// The MN is attached anew: who knew where it was has to be told.
@@ -105,10 +113,15 @@ mod tests {
         let mut sessions = Sessions::default();
         sessions.note_known(Instant(0), addr(1), addr(2), addr(9));
         sessions.note(Instant(1), addr(1), addr(2));
-        assert!(sessions.is_known_at(addr(1), addr(2), addr(9)));
-        assert!(!sessions.is_known_at(addr(1), addr(2), addr(8)));
+        let known = |sessions: &Sessions, at: Instant, maar| {
+            sessions.is_known_at(at, Duration::from_secs(600), (addr(1), addr(2)), maar)
+        };
+        assert!(known(&sessions, Instant(1), addr(9)));
+        assert!(!known(&sessions, Instant(1), addr(8)));
+        let expired = Instant(0) + Duration::from_secs(600);
+        assert!(!known(&sessions, expired, addr(9)), "its entry has ended too");
         sessions.forget_known();
-        assert!(!sessions.is_known_at(addr(1), addr(2), addr(9)));
+        assert!(!known(&sessions, Instant(1), addr(9)));
     }
 
     #[test]

@@ -95,7 +95,9 @@ impl Maar {
         if let (true, Where::At(maar)) = (attached, self.where_is(cn))
             && maar != self.config.address
             && self.peers.contains(maar)
-            && !self.mns.get(id).is_some_and(|mn| mn.sessions.is_known_at(hoa, cn, maar))
+            && !self.mns.get(id).is_some_and(|mn| {
+                mn.sessions.is_known_at(now.mono, self.config.timers.binding, (hoa, cn), maar)
+            })
         {
             self.bind(now, id, hoa, maar, BTreeSet::from([cn]), false, 0);
         }
