@@ -115,6 +115,11 @@ impl Maar {
         }
     }
 
+    /// Starts at `now`, which may be long before the first input: what peers sent earlier is no news.
+    pub fn begin(&mut self, now: Now) {
+        self.peers.note_time(now);
+    }
+
     /// Takes one input. Poll the outputs afterwards.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
         let now = self.peers.note_time(now);

@@ -86,6 +86,8 @@ impl Router {
             config,
         };
         router.fx.at(now);
+        // Its own start is now, not the first event, which may be much later.
+        router.maar.begin(now);
         router.settle(now);
         router
     }

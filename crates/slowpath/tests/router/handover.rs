@@ -262,3 +262,17 @@ fn a_run_replays_octet_for_octet() {
     };
     assert!(run() == run());
 }
+
+#[test]
+fn a_router_that_was_idle_since_its_start_hears_a_peer_whose_clock_is_behind() {
+    let mut net = Net::new(&ALL);
+    net.run(20 * SECOND);
+    let mac = Mac([2, 0, 0, 0, 0, 0xa]);
+    attach(&mut net, "a1", mac);
+    // What a2 sends is older than a1's first event of the protocol, but not older than its start.
+    let a2 = net.index("a2");
+    net.nodes[a2].late = 3 * SECOND;
+    attach(&mut net, "a2", mac);
+    let rows = table(&mut net, "a2", Table::Bindings);
+    assert!(rows.iter().any(|row| row["state"] == "Active"), "{rows:?}");
+}

@@ -129,6 +129,8 @@ pub struct Node {
     pub stopped: bool,
     /// What outlives a restart.
     pub records: BTreeMap<String, slowpath::Record>,
+    /// Microseconds by which its wall clock is behind.
+    pub late: u64,
 }
 
 type Burst = ArrayVec<VecBuf, { dataplane::BURST }>;
@@ -248,9 +250,15 @@ impl Net {
     }
 
     pub fn handle(&mut self, node: usize, input: Input<'_>) {
-        self.nodes[node].router.handle(at(self.now), input);
+        let now = self.clock(node);
+        self.nodes[node].router.handle(now, input);
         self.drain(node);
         self.housekeeping(node);
+    }
+
+    fn clock(&self, node: usize) -> Now {
+        let now = at(self.now);
+        Now { wall: now.wall - Duration::from_micros(self.nodes[node].late), ..now }
     }
 
     /// Workers apply what they were told, and their router hears so, until it has no more to tell; then they let go what
@@ -268,7 +276,8 @@ impl Net {
                 let updates = self.nodes[node].ends[worker].stats.applied();
                 let worker = worker as WorkerId;
                 let input = Input::Applied { worker, updates };
-                self.nodes[node].router.handle(at(self.now), input);
+                let now = self.clock(node);
+                self.nodes[node].router.handle(now, input);
                 self.drain(node);
             }
         }
@@ -469,6 +478,7 @@ impl Node {
             given_up: BTreeSet::new(),
             stopped: false,
             records: BTreeMap::new(),
+            late: 0,
         }
     }
 
