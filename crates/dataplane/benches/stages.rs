@@ -32,7 +32,7 @@ fn lookups(c: &mut Criterion) {
     for flows in FLOWS {
         let mut parts = Table::new(flows as usize, 1, 1);
         for n in 0..flows {
-            let verdict = Verdict::Tunnel { peer: 1, anchored: false };
+            let verdict = Verdict::Tunnel { peer: 1, anchored: false, former: false };
             parts.writers[0].insert(keys.key(n), verdict.to_word()).expect("it has room");
         }
         let mut group = c.benchmark_group(format!("lookup/{flows}"));

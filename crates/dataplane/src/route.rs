@@ -201,7 +201,11 @@ impl<'a> Router<'a> {
                 Err(self.marker(packet, Some(outer)))
             }
             Some(Verdict::Deliver { mac, port, .. }) => self.deliver(mac, port),
-            Some(Verdict::Tunnel { peer, .. }) if peer != outer.peer => {
+            // Only who anchors the MN, or had it, is on the way to another MAAR. At any other it may be about to arrive,
+            // and the entry be older than that: a circle, if it were followed (R-34, R-41 b).
+            Some(Verdict::Tunnel { peer, anchored, former })
+                if peer != outer.peer && (anchored || former || !self.parking) =>
+            {
                 self.tunnel(peer, outer.sent_to_anchor)
             }
             Some(Verdict::Left { .. }) => Err(self.absent(dst, true)),

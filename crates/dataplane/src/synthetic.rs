@@ -113,7 +113,7 @@ impl Population {
     /// Binding `index`: its /64 and what is bound to it. `moves`: how often it went on to the next peer.
     pub const fn binding(&self, index: u64, moves: u64) -> (u64, Verdict) {
         let peer = (index.wrapping_add(moves) % self.peers as u64) as PeerId;
-        (self.elsewhere.key(index), Verdict::Tunnel { peer, anchored: false })
+        (self.elsewhere.key(index), Verdict::Tunnel { peer, anchored: false, former: false })
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Verdict {
         peer: PeerId,
         /// The /64 is a lease of ours (R-34's anchor role).
         anchored: bool,
+        /// Its MN was attached here a moment ago: what tunnels still bring for it follows.
+        former: bool,
     },
     /// The MN it belongs to has just left: its packets wait, and what it sent before goes its way as long as the
     /// station is [`Station::Quiet`].
@@ -72,6 +74,8 @@ const LEFT: u64 = 5;
 const ANCHORED: u64 = 1 << 3;
 /// Bit 4, of Deliver.
 const SETTLED: u64 = 1 << 4;
+/// Bit 4, of Tunnel.
+const FORMER: u64 = 1 << 4;
 /// Bit 5, of Absent.
 const PARK: u64 = 1 << 5;
 /// Bits 8..13, of Deliver and Left: the port; of Station: 0 to 2.
@@ -101,8 +105,11 @@ impl Verdict {
                     | (port as u64) << SMALL_SHIFT
                     | mac.to_u64() << LARGE_SHIFT
             }
-            Verdict::Tunnel { peer, anchored } => {
-                TUNNEL | flag(anchored, ANCHORED) | (peer as u64) << LARGE_SHIFT
+            Verdict::Tunnel { peer, anchored, former } => {
+                TUNNEL
+                    | flag(anchored, ANCHORED)
+                    | flag(former, FORMER)
+                    | (peer as u64) << LARGE_SHIFT
             }
             Verdict::Left { mac, port, anchored } => {
                 assert!(port < 32, "an access port's number is below 32");
@@ -140,9 +147,11 @@ impl Verdict {
                 port: small as PortId,
                 anchored,
             }),
-            TUNNEL if word & !(TAG | ANCHORED | PEER) == 0 => {
-                Some(Verdict::Tunnel { peer: (word >> LARGE_SHIFT) as PeerId, anchored })
-            }
+            TUNNEL if word & !(TAG | ANCHORED | FORMER | PEER) == 0 => Some(Verdict::Tunnel {
+                peer: (word >> LARGE_SHIFT) as PeerId,
+                anchored,
+                former: word & FORMER != 0,
+            }),
             ABSENT if word & !PARK == ABSENT => Some(Verdict::Absent { park: word & PARK != 0 }),
             STATION if word & !(TAG | SMALL) == 0 => match small {
                 0 => Some(Verdict::Station(Station::Exchange)),
@@ -176,8 +185,9 @@ mod tests {
                     settled
                 }
             ),
-            (any::<u16>(), any::<bool>())
-                .prop_map(|(peer, anchored)| Verdict::Tunnel { peer, anchored }),
+            (any::<u16>(), any::<bool>(), any::<bool>()).prop_map(|(peer, anchored, former)| {
+                Verdict::Tunnel { peer, anchored, former }
+            }),
             (any::<[u8; 6]>(), 0..32u8, any::<bool>()).prop_map(|(mac, port, anchored)| {
                 Verdict::Left { mac: Mac(mac), port, anchored }
             }),

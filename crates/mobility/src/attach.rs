@@ -177,7 +177,11 @@ impl Maar {
         self.drop_recoveries(id);
         self.asking.remove(id);
         if let Some(mn) = self.mns.get(id) {
-            self.unplace(id, &mn.prefixes());
+            let prefixes = mn.prefixes();
+            self.unplace(id, &prefixes);
+            for prefix in prefixes {
+                self.lists.set_former(prefix, false, &mut self.out);
+            }
         }
         for timer in [
             Timer::State(id.clone()),

@@ -84,6 +84,8 @@ struct Facts {
     park: bool,
     /// A lease of ours.
     leased: bool,
+    /// Its MN left within HOLD: what is under way to here follows it.
+    former: bool,
     internal: Option<Internal>,
     /// What the data plane was told.
     told: Option<Place>,
@@ -128,7 +130,18 @@ impl Lists {
             facts.here = Some((mn.clone(), at));
             facts.detached = false;
             facts.park = false;
+            facts.former = false;
         });
+    }
+
+    /// The MN of `prefix` was attached here, or that is longer ago than HOLD.
+    pub(crate) fn set_former(
+        &mut self,
+        prefix: Prefix64,
+        former: bool,
+        out: &mut VecDeque<Output>,
+    ) {
+        self.change(prefix, out, |facts| facts.former = former);
     }
 
     /// `mn`'s link is gone, its lists stay; its packets wait if `park`.
@@ -225,7 +238,9 @@ impl Facts {
             (Some((_, at)), _) => {
                 Place::Here { port: at.port, mac: at.mac, anchored, settled: at.settled }
             }
-            (None, Some(entry)) => Place::Behind { maar: entry.maar, anchored },
+            (None, Some(entry)) => {
+                Place::Behind { maar: entry.maar, anchored, former: self.former }
+            }
             (None, None) if self.leased => Place::Absent { park: false },
             (None, None) => Place::Unknown,
         }
@@ -275,7 +290,7 @@ mod tests {
         assert_eq!(
             places,
             [
-                Place::Behind { maar: MAAR, anchored: false },
+                Place::Behind { maar: MAAR, anchored: false, former: false },
                 Place::Here { port: 0, mac: Mac([2; 6]), anchored: false, settled: false },
                 Place::Unknown,
             ]

@@ -246,6 +246,8 @@ pub enum Place {
         maar: Ipv6Addr,
         /// Our own lease.
         anchored: bool,
+        /// Its node was attached here within HOLD.
+        former: bool,
     },
     /// Its MN has just left: its packets wait. While the station is [`StationState::Quiet`] what it sent before
     /// is still its own.

@@ -143,6 +143,9 @@ impl Maar {
         self.timers.arm(Timer::State(id.clone()), until);
         self.timers.disarm(&Timer::Advert(id.clone()));
         self.timers.disarm(&Timer::Settle(id.clone()));
+        for &prefix in &prefixes {
+            self.lists.set_former(prefix, true, &mut self.out);
+        }
         self.forward(now, id, by, towards);
         self.timers.disarm(&Timer::Buffer(id.clone()));
         self.unplace(id, &prefixes);

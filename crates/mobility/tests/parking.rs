@@ -194,10 +194,13 @@ fn a_detached_node_that_comes_back_or_is_fetched_gets_what_waits() {
     net.run(secs(5));
     net.attach(A, A2);
     net.run(secs(20));
-    assert_eq!(told(&net, A3, A_HOA1, from), [PARK, Place::Behind { maar: A2, anchored: false }]);
+    assert_eq!(
+        told(&net, A3, A_HOA1, from),
+        [PARK, Place::Behind { maar: A2, anchored: false, former: true }]
+    );
     assert_eq!(
         told(&net, A3, A_HOA3, from),
-        [PARK_LEASE, Place::Behind { maar: A2, anchored: true }]
+        [PARK_LEASE, Place::Behind { maar: A2, anchored: true, former: true }]
     );
 }
 

@@ -106,8 +106,8 @@ impl Install {
             Place::Here { port, mac, anchored, settled } => {
                 Some(Verdict::Deliver { mac, port, anchored, settled })
             }
-            Place::Behind { maar, anchored } => match self.peers.get(&maar) {
-                Some(&peer) => Some(Verdict::Tunnel { peer, anchored }),
+            Place::Behind { maar, anchored, former } => match self.peers.get(&maar) {
+                Some(&peer) => Some(Verdict::Tunnel { peer, anchored, former }),
                 None => {
                     fx.count("install_unknown_peer");
                     anchored.then_some(Verdict::Absent { park: false })
@@ -365,10 +365,10 @@ mod tests {
         let mac = Mac([2, 0, 0, 0, 0, 0xa]);
         let here = Place::Here { port: 3, mac, anchored: false, settled: true };
         let deliver = Verdict::Deliver { mac, port: 3, anchored: false, settled: true };
-        let behind = Place::Behind { maar: PEER, anchored: true };
+        let behind = Place::Behind { maar: PEER, anchored: true, former: true };
         let cases = [
             (here, Some(deliver)),
-            (behind, Some(Verdict::Tunnel { peer: 5, anchored: true })),
+            (behind, Some(Verdict::Tunnel { peer: 5, anchored: true, former: true })),
             (
                 Place::Left { port: 3, mac, anchored: true },
                 Some(Verdict::Left { port: 3, mac, anchored: true }),
@@ -396,9 +396,9 @@ mod tests {
     fn a_maar_that_is_no_peer_is_never_tunnelled_to() {
         let (mut install, mut fx) = (install(), Effects::new());
         let maar = Ipv6Addr::LOCALHOST;
-        install.place(KEY, Place::Behind { maar, anchored: false }, &mut fx);
+        install.place(KEY, Place::Behind { maar, anchored: false, former: false }, &mut fx);
         assert!(matches!(update(&mut fx, &install), Some(Update::Unbind { .. })));
-        install.place(KEY, Place::Behind { maar, anchored: true }, &mut fx);
+        install.place(KEY, Place::Behind { maar, anchored: true, former: false }, &mut fx);
         let absent = Some(Verdict::Absent { park: false });
         assert!(
             matches!(update(&mut fx, &install), Some(Update::Bind { verdict, .. }) if Some(verdict) == absent)

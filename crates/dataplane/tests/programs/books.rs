@@ -58,7 +58,11 @@ fn any_verdict(random: &mut Random) -> Verdict {
             anchored: random.below(2) == 0,
             settled: random.below(2) == 0,
         },
-        1 => Verdict::Tunnel { peer: random.below(5) as u16, anchored: random.below(2) == 0 },
+        1 => Verdict::Tunnel {
+            peer: random.below(5) as u16,
+            anchored: random.below(2) == 0,
+            former: random.below(2) == 0,
+        },
         2 => Verdict::Absent { park: random.below(2) == 0 },
         _ => Verdict::Station(*random.one(&[Station::Exchange, Station::Attached, Station::Quiet])),
     }

@@ -18,7 +18,7 @@ fn a_packet_for_an_mn_here_is_delivered_to_its_mac_with_one_hop_less() {
 
 #[test]
 fn an_anchor_tunnels_what_arrives_for_an_mn_that_is_away() {
-    let mut rig = Rig::and(key(D_HOA3), Verdict::Tunnel { peer: 2, anchored: true });
+    let mut rig = Rig::and(key(D_HOA3), Verdict::Tunnel { peer: 2, anchored: true, former: false });
     let out = rig.one(CORE, &by_core(S, D_HOA3));
     let (port, sent) = out.sent_as("tunnelled");
     let outer = Ip6View::new_checked(&sent[14..]).unwrap();

@@ -137,7 +137,7 @@ fn what_only_looks_like_a_marker_is_a_packet_like_others() {
 #[test]
 fn a_marker_for_a_hoa_that_is_elsewhere_is_forwarded_like_data() {
     let mut rig = Rig::parking();
-    let to_peer = Verdict::Tunnel { peer: PEER_B_MAAR2, anchored: false };
+    let to_peer = Verdict::Tunnel { peer: PEER_B_MAAR2, anchored: false, former: true };
     tell(&mut rig, Update::Bind { key: key(A_HOA1), verdict: to_peer });
     let out = rig.one(CORE, &marker(A_MAAR2, A_MAAR1));
     let (port, sent) = out.sent_as("tunnelled");

@@ -167,8 +167,23 @@ fn a_tunnelled_packet_for_a_destination_nobody_knows_waits_for_it_to_come() {
 #[test]
 fn a_destination_believed_behind_the_very_sender_waits_too() {
     let mut rig = Rig::parking();
-    bind(&mut rig, key(A_HOA2), Verdict::Tunnel { peer: 2, anchored: false });
+    bind(&mut rig, key(A_HOA2), Verdict::Tunnel { peer: 2, anchored: false, former: false });
     assert_eq!(rig.one(CORE, &from_peer(A_HOA2, 0)).waiting, 1);
+}
+
+#[test]
+fn only_who_anchors_an_mn_or_had_it_sends_a_tunnels_packet_on_and_others_wait_for_it() {
+    for (anchored, former) in [(true, false), (false, true)] {
+        let mut rig = Rig::parking();
+        bind(&mut rig, key(A_HOA2), Verdict::Tunnel { peer: 1, anchored, former });
+        rig.one(CORE, &from_peer(A_HOA2, 0)).sent_as("tunnelled");
+    }
+    let mut rig = Rig::parking();
+    bind(&mut rig, key(A_HOA2), Verdict::Tunnel { peer: 1, anchored: false, former: false });
+    assert_eq!(rig.one(CORE, &from_peer(A_HOA2, 0)).waiting, 1);
+    let out = rig.then(Update::GiveUp(towards(A_HOA2)));
+    assert_eq!((out.counts["tunnelled"], out.waiting), (1, 0), "nobody comes: the entry is right");
+    rig.one(CORE, &from_peer(A_HOA2, 1)).sent_as("tunnelled");
 }
 
 #[test]
@@ -194,7 +209,7 @@ fn what_comes_for_a_detached_mn_waits_whatever_brings_it_and_follows_it_into_the
     assert_eq!(rig.run(CORE, &frames).waiting, 3);
     let out = rig.one(ACCESS, &numbered(A_HOA3, D_HOA3, 3));
     assert_eq!((out.waiting, out.parked.len()), (4, 0), "the slow path knows");
-    let to_peer = Verdict::Tunnel { peer: 1, anchored: true };
+    let to_peer = Verdict::Tunnel { peer: 1, anchored: true, former: false };
     let out = rig.then(Update::Bind { key: key(D_HOA3), verdict: to_peer });
     assert_eq!((numbers(&out), out.counts["tunnelled"]), (vec![0, 1, 2, 3], 4));
 }

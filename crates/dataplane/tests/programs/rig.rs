@@ -103,7 +103,7 @@ pub fn bindings() -> Vec<(u64, Verdict)> {
         (key(C_HOA3), leased(MAC_C)),
         (station_key(MAC_C), Verdict::Station(Station::Attached)),
         (key(D_HOA3), Verdict::Absent { park: false }),
-        (key(B_HOA1), Verdict::Tunnel { peer: 2, anchored: false }),
+        (key(B_HOA1), Verdict::Tunnel { peer: 2, anchored: false, former: false }),
     ]
 }
 

@@ -116,7 +116,8 @@ fn octets_behind_the_inner_packet_are_cut_off() {
 #[test]
 fn a_forwarding_entry_sends_on_and_keeps_the_loop_bit() {
     for bit in [0, 1] {
-        let mut rig = Rig::and(key(A_HOA1), Verdict::Tunnel { peer: 1, anchored: false });
+        let mut rig =
+            Rig::and(key(A_HOA1), Verdict::Tunnel { peer: 1, anchored: false, former: false });
         let mut frame = by_tunnel(B_MAAR2, B_HOA1, A_HOA1);
         set_label(&mut frame, 0x12344 | bit);
         let out = rig.one(CORE, &frame);
@@ -142,17 +143,17 @@ fn an_unknown_managed_destination_goes_to_its_anchor_once() {
 
 #[test]
 fn an_entry_that_names_the_sender_is_not_followed() {
-    let to_sender = Verdict::Tunnel { peer: 2, anchored: false };
+    let to_sender = Verdict::Tunnel { peer: 2, anchored: false, former: false };
     let mut rig = Rig::and(key("2001:db8:a2:7::"), to_sender);
     let out = rig.one(CORE, &by_tunnel(B_MAAR2, B_HOA1, "2001:db8:a2:7::1"));
     assert_eq!(outer(out.sent_as("tunnelled").1).dst(), at(A_MAAR2), "to the anchor instead");
-    let mut rig = Rig::and(key(D_HOA3), Verdict::Tunnel { peer: 2, anchored: true });
+    let mut rig = Rig::and(key(D_HOA3), Verdict::Tunnel { peer: 2, anchored: true, former: false });
     rig.one(CORE, &by_tunnel(B_MAAR2, B_HOA1, D_HOA3)).dropped_as("tunnel_back");
 }
 
 #[test]
 fn an_anchor_forwards_natively_for_its_own_leases_and_for_nobody_else() {
-    let mut rig = Rig::and(key(D_HOA3), Verdict::Tunnel { peer: 2, anchored: true });
+    let mut rig = Rig::and(key(D_HOA3), Verdict::Tunnel { peer: 2, anchored: true, former: false });
     let out = rig.one(CORE, &by_tunnel(B_MAAR2, D_HOA3, S));
     let (port, sent) = out.sent_as("native");
     assert_eq!((port, &sent[..6], sent[14 + 7]), (CORE, &MAC_ROUTER.0[..], 63));

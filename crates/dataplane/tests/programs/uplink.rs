@@ -121,11 +121,12 @@ fn a_next_hop_that_is_not_resolved_is_named() {
     resolve("2001:db8:ff::77");
     let frame = from_a(A_HOA3, "2001:470::1");
     Rig::new().one(ACCESS, &frame).punted_as(PuntReason::NoRoute, &frame);
-    let to_b1 = Rig::and(key(B_HOA1), Verdict::Tunnel { peer: 3, anchored: false })
+    let to_b1 = Rig::and(key(B_HOA1), Verdict::Tunnel { peer: 3, anchored: false, former: false })
         .one(ACCESS, &from_a(A_HOA1, B_HOA1));
     to_b1.dropped_as("peer_unresolved");
-    let to_nobody = Rig::and(key(B_HOA1), Verdict::Tunnel { peer: 9, anchored: false })
-        .one(ACCESS, &from_a(A_HOA1, B_HOA1));
+    let to_nobody =
+        Rig::and(key(B_HOA1), Verdict::Tunnel { peer: 9, anchored: false, former: false })
+            .one(ACCESS, &from_a(A_HOA1, B_HOA1));
     to_nobody.dropped_as("peer_unknown");
 }
 
