@@ -230,7 +230,11 @@ fn verdict(script: &mut Script<'_>) -> Verdict {
             anchored: script.flag(),
             settled: script.flag(),
         },
-        1 => Verdict::Tunnel { peer: script.below(6) as u16, anchored: script.flag() },
+        1 => Verdict::Tunnel {
+            peer: script.below(6) as u16,
+            anchored: script.flag(),
+            former: script.flag(),
+        },
         2 => Verdict::Absent { park: script.flag() },
         _ => Verdict::Station(script.one(&[Station::Exchange, Station::Attached, Station::Quiet])),
     }

@@ -49,11 +49,66 @@ pub enum Order {
         #[command(subcommand)]
         bench: Bench,
     },
+    /// Let thousands of random moves happen in simulated networks of the routers that ship, and judge each
+    Sim(Sim),
     /// Play a scene with real routers and Linux hosts in network namespaces (root)
     Lab {
         #[command(subcommand)]
         lab: Lab,
     },
+}
+
+/// `romip sim`: what is not given is the storm of the README.
+#[derive(Group, Debug)]
+pub struct Sim {
+    /// Play this one seed and say what it showed
+    #[arg(long, value_name = "N", conflicts_with_all = ["first_seed", "seeds"])]
+    pub seed: Option<u64>,
+    /// Draw the run of --seed as a sequence diagram
+    #[arg(long, requires = "seed")]
+    pub trace: bool,
+    /// The first of the seeds
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub first_seed: u64,
+    /// How many seeds
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub seeds: u64,
+    /// MAARs
+    #[arg(long, value_name = "N")]
+    pub maars: Option<usize>,
+    /// Mobile nodes
+    #[arg(long, value_name = "N")]
+    pub mns: Option<usize>,
+    /// Moves of a run
+    #[arg(long, value_name = "N")]
+    pub moves: Option<usize>,
+    /// Seconds in which they happen
+    #[arg(long, value_name = "SECONDS")]
+    pub window: Option<u64>,
+    /// Probes a second, per session and direction
+    #[arg(long, value_name = "N")]
+    pub rate: Option<u64>,
+    /// Percent of signalling lost
+    #[arg(long, value_name = "PERCENT")]
+    pub loss: Option<u32>,
+    /// Percent of L2 events missing, late, and doubled, each
+    #[arg(long, value_name = "PERCENT")]
+    pub event_faults: Option<u32>,
+    /// Milliseconds by which data may come late, each frame its own; order is not judged then
+    #[arg(long, value_name = "MS")]
+    pub jitter: Option<u64>,
+    /// Milliseconds a MAAR waits for an end marker; 30 is what maard does, the longest detour of these links takes 61
+    #[arg(long, value_name = "MS")]
+    pub order_wait: Option<u64>,
+    /// MTU of the core ports
+    #[arg(long, value_name = "OCTETS")]
+    pub mtu: Option<u16>,
+    /// MAARs crash, the AAA stops, links are cut, clocks step
+    #[arg(long)]
+    pub crashes: bool,
+    /// Write the result there, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 #[derive(Subcommand, Debug)]

@@ -4,6 +4,7 @@
 
 mod args;
 mod bench;
+mod simulate;
 mod table;
 
 use args::{Args, Bench, BenchAaa, Event, Lab, Mac, Order, Router};
@@ -41,6 +42,7 @@ fn run(order: Order) -> Result<ExitCode, String> {
             detach.map_err(|e| about(&mac, e)).map(|_| ExitCode::SUCCESS)
         }
         Order::Bench { bench: Bench::Aaa(aaa) } => bench_aaa(aaa),
+        Order::Sim(order) => simulate::run(&order),
         Order::Lab { lab: Lab::Figure1 { out, rate, gap_ms, delay_sdba_ms } } => {
             let scene = lab::Scene {
                 rate,
