@@ -251,3 +251,16 @@ fn a_control_path_longer_than_a_unix_socket_takes_is_refused() {
     );
     load(&format!("{EXAMPLE}\ncontrol: {}\n", &path[..107])).expect("107 octets");
 }
+
+/// The YAML library's own limits end at about 50,000.
+#[test]
+fn a_file_of_two_hundred_thousand_routes_is_read() {
+    let routes: String = (0..200_000)
+        .map(|n| {
+            let (high, low) = (0xdc0 + (n >> 16), n & 0xffff);
+            format!("  - {{prefix: '2001:{high:x}:{low:x}::/48', via: '2001:db8:ff::a2'}}\n")
+        })
+        .collect();
+    let (text, _) = edited("\nroutes:\n", &format!("\nroutes:\n{routes}"));
+    assert_eq!(load(&text).expect("it is right").routes.len(), 200_002);
+}

@@ -19,6 +19,8 @@ pub fn parse(text: &str) -> Result<Node, Problem> {
     let options = serde_saphyr::options! {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+        // The library's own limits end at about 50,000 routes; depth and aliases stay limited.
+        budget: serde_saphyr::budget! { max_events: 16_000_000, max_nodes: 8_000_000 },
     };
     match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
         Ok(raw) => Ok(node(raw, text)),
